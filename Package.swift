@@ -45,6 +45,9 @@ let package = Package(
             name: "Publishing", dependencies: ["Tags", "TagStore", "WireFormat", .logging, .collections],
             swiftSettings: settings),
 
+        // The floor
+        .target(name: "Drivers", dependencies: ["Tags", .nioCore, .nioPosix, .logging], swiftSettings: settings),
+
         // Who may do what, and over which TLS
         .target(name: "TLS", dependencies: ["COpenSSL", .nioSSL, .logging], swiftSettings: wrapperSettings),
 
@@ -61,6 +64,9 @@ let package = Package(
         .testTarget(
             name: "PublishingTests",
             dependencies: ["Publishing", "Tags", "TagStore", "WireFormat", .logging], swiftSettings: settings),
+        .testTarget(
+            name: "DriversTests",
+            dependencies: ["Drivers", "Tags", "TestPeers", .nioCore, .nioPosix, .logging], swiftSettings: settings),
         .testTarget(
             name: "TLSTests",
             dependencies: ["TLS", "TestPeers", "COpenSSL", .nioCore, .nioPosix, .nioSSL, .subprocess],
