@@ -35,6 +35,7 @@ let package = Package(
     ],
     targets: [
         // C libraries from Debian
+        .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         // The vocabulary and the hot path
@@ -50,6 +51,12 @@ let package = Package(
 
         // Who may do what, and over which TLS
         .target(name: "TLS", dependencies: ["COpenSSL", .nioSSL, .logging], swiftSettings: wrapperSettings),
+
+        // Agents
+        .target(
+            name: "MQTTAgent",
+            dependencies: ["Tags", "TagStore", "Publishing", "TLS", "CMosquitto", .logging],
+            swiftSettings: wrapperSettings),
 
         // Tests
         .target(
@@ -70,6 +77,10 @@ let package = Package(
         .testTarget(
             name: "TLSTests",
             dependencies: ["TLS", "TestPeers", "COpenSSL", .nioCore, .nioPosix, .nioSSL, .subprocess],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MQTTAgentTests",
+            dependencies: ["MQTTAgent", "Publishing", "TLS", "TagStore", "Tags", "TestPeers", .logging],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

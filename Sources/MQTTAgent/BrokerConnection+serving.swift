@@ -1,0 +1,161 @@
+import Glibc
+import Publishing
+import TLS
+
+extension BrokerConnection {
+    /// As many as libmosquitto would keep in flight by itself.
+    private static let window = 20
+    private static let connectTimeout = Duration.seconds(10)
+    /// How long an orderly goodbye may take.
+    private static let farewell = Duration.seconds(3)
+
+    /// One connection, from its beginning to its loss, or to its orderly end when stopping.
+    func serve(_ attempts: inout ConnectionAttempts) throws(BrokerLoss) {
+        var tls: ClientTLSContext?
+        if options.broker.usesTLS {
+            do {
+                tls = try ClientTLSContext(options: options.tls, host: options.broker.host)
+            } catch {
+                throw BrokerLoss(.tls, error.description)
+            }
+        }
+        let client = try MosquittoClient(options: options, version: attempts.version, tls: tls)
+        try client.connect(to: options.broker, keepalive: options.keepalive)
+        var session = BrokerSession(window: BrokerConnection.window)
+        let clock = ContinuousClock()
+        let deadline = clock.now.advanced(by: BrokerConnection.connectTimeout)
+        var nextHousekeeping = clock.now
+        var goodbye: ContinuousClock.Instant?
+        while true {
+            let now = clock.now
+            if !session.isConnected, now >= deadline {
+                throw BrokerLoss(.network, "the broker did not answer within \(BrokerConnection.connectTimeout)")
+            }
+            if isStopping {
+                guard session.isConnected else { return }
+                let end = goodbye ?? now.advanced(by: BrokerConnection.farewell)
+                goodbye = end
+                let isFlushed = session.inFlight.isEmpty && queue.depth.messages == 0
+                if isFlushed || now >= end { return try finish(client) }
+            }
+            // A QoS 0 publish is done as soon as it is written: go on until nothing waits, or the window is full.
+            while session.isConnected, try fill(&session, client) {
+                for event in client.takeEvents() { try handle(event, &session, client, &attempts) }
+            }
+            if now >= nextHousekeeping {
+                try client.housekeeping()
+                try session.checkIncoming(client.bytesReceived, at: now)
+                nextHousekeeping = now.advanced(by: .seconds(1))
+            }
+            let isHungUp: Bool
+            do throws(BrokerLoss) {
+                isHungUp = try transfer(client, until: nextHousekeeping)
+            } catch {
+                // What the library told before it failed says more than its error code: a refusal, who took over.
+                for event in client.takeEvents() { try handle(event, &session, client, &attempts) }
+                throw error
+            }
+            try session.checkIncoming(client.bytesReceived, at: now)
+            let events = client.takeEvents()
+            for event in events { try handle(event, &session, client, &attempts) }
+            if isHungUp, events.isEmpty {
+                throw BrokerLoss(.network, "\(options.broker) refused or reset the connection")
+            }
+        }
+    }
+
+    private func handle(
+        _ event: BrokerEvent, _ session: inout BrokerSession, _ client: MosquittoClient,
+        _ attempts: inout ConnectionAttempts
+    ) throws(BrokerLoss) {
+        switch event {
+        case .connected(let code, let receiveMaximum):
+            guard code == 0 else { throw .refusal(connack: code) }
+            session.connected(receiveMaximum: receiveMaximum)
+            attempts.connected(at: ContinuousClock().now)
+            connected(version: attempts.version)
+            if let birth = options.birth { try publish(birth, over: client) }
+        case .disconnected(let code):
+            throw .disconnection(code: code)
+        case .published(let id, let reason):
+            session.heard()
+            guard let entry = session.inFlight.removeValue(forKey: id) else { return }
+            if reason >= 0x80 {
+                let refusal = MessageRefusal(reason: reason)
+                // Passing trouble: the message stays, and is sent again, in order, over a new connection.
+                if refusal.isPassing { throw BrokerLoss(.refused, "the broker takes no message now: \(refusal)") }
+                refused(refusal)
+            } else {
+                acknowledged(entry)
+            }
+            queue.acknowledge(entry.sequence)
+        }
+    }
+
+    /// Hands over as many messages as the window takes. False when there was nothing to hand over, or no room.
+    private func fill(_ session: inout BrokerSession, _ client: MosquittoClient) throws(BrokerLoss) -> Bool {
+        var any = false
+        while session.inFlight.count < session.window, let entry = queue.next() {
+            any = true
+            let outcome = try client.publish(
+                entry.message.payload, topic: options.topic, qos: options.qos, retain: options.retain)
+            switch outcome {
+            case .accepted(let id):
+                session.inFlight[id] = BrokerSession.InFlight(sequence: entry.sequence, events: entry.message.events)
+            case .refused(let refusal):
+                // Sending it again would be refused again, and everything behind it would wait for ever.
+                refused(refusal)
+                queue.acknowledge(entry.sequence)
+            }
+        }
+        return any
+    }
+
+    private func publish(_ notice: MQTTNotice, over client: MosquittoClient) throws(BrokerLoss) {
+        let outcome = try client.publish(
+            Array(notice.message.utf8)[...], topic: notice.topic, qos: notice.qos, retain: notice.retain)
+        if case .refused(let refusal) = outcome { refused(refusal) }
+    }
+
+    private func finish(_ client: MosquittoClient) throws(BrokerLoss) {
+        // The broker drops the last will of a client that says goodbye: say the same in our own words.
+        if let will = options.lastWill { try publish(will, over: client) }
+        try client.disconnect()
+        let end = ContinuousClock().now.advanced(by: .seconds(1))
+        while client.wantsToWrite, ContinuousClock().now < end { try transfer(client, until: end) }
+    }
+
+    // MARK: Waiting
+
+    /// Waits until the socket or the wake-up has something, at most until `deadline`, and lets the library work.
+    ///
+    /// - Returns: whether the other side is gone. A refused connection under TLS is no error to the library, which would be
+    ///   asked again at once, without an end.
+    @discardableResult
+    private func transfer(
+        _ client: MosquittoClient, until deadline: ContinuousClock.Instant
+    ) throws(BrokerLoss) -> Bool {
+        let socket = client.socket
+        guard socket >= 0 else { throw BrokerLoss(.network, "the connection is lost") }
+        let wanted = client.wantsToWrite ? POLLIN | POLLOUT : POLLIN
+        var descriptors = [
+            pollfd(fd: wakeUp.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: socket, events: Int16(wanted), revents: 0),
+        ]
+        unsafe poll(&descriptors, 2, ContinuousClock().now.milliseconds(until: deadline))
+        if descriptors[0].revents != 0 { wakeUp.clear() }
+        let isHungUp = descriptors[1].revents & Int16(POLLERR | POLLHUP) != 0
+        if isHungUp { try failIfBroken(socket) }
+        if descriptors[1].revents & Int16(POLLOUT) != 0 { try client.write() }
+        if descriptors[1].revents & ~Int16(POLLOUT) != 0 { try client.read() }
+        return isHungUp
+    }
+
+    /// The system's own word for it, where nobody has asked for it before.
+    private func failIfBroken(_ socket: Int32) throws(BrokerLoss) {
+        var number: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(socket, SOL_SOCKET, SO_ERROR, &number, &length) == 0, number != 0 else { return }
+        throw BrokerLoss(.network, "connecting to \(options.broker): \(unsafe String(cString: strerror(number)))")
+    }
+}

@@ -1,0 +1,193 @@
+import Glibc
+import Logging
+import Publishing
+import Synchronization
+import TLS
+import Tags
+
+/// Keeps one broker connected and sends it what the queue holds, on a thread of its own: libmosquitto blocks on DNS and
+/// its own loops end for good on passing trouble, so the loop is ours and a handle that failed is thrown away.
+///
+/// Publishes only between CONNACK and the loss, with at most the in-flight window outstanding; whatever was not
+/// acknowledged is rewound and sent again from the queue, which is the only one.
+final class BrokerConnection: Sendable {
+    struct Shared {
+        var status: BrokerStatus
+        var stop = false
+        var finished: CheckedContinuation<Void, Never>?
+        var isFinished = false
+        /// The last message was refused: a next one is no news.
+        var isRefusing = false
+    }
+
+    let options: MQTTAgentOptions
+    let queue: MessageQueue
+    let logger: Logger
+    let wakeUp: WakeUp
+    let shared: Mutex<Shared>
+
+    init(options: MQTTAgentOptions, queue: MessageQueue, logger: Logger) throws(BrokerLoss) {
+        self.options = options
+        self.queue = queue
+        self.logger = logger
+        wakeUp = try WakeUp()
+        shared = Mutex(
+            Shared(
+                status: BrokerStatus(
+                    state: .connecting, since: .now, protocolVersion: nil, lastError: nil, connections: 0,
+                    published: 0, events: 0, refused: 0, queue: queue.depth)))
+        queue.setWake { [wakeUp] in wakeUp.signal() }
+    }
+
+    var status: BrokerStatus {
+        var status = shared.withLock { $0.status }
+        status.queue = queue.depth
+        return status
+    }
+
+    // MARK: Life of the thread
+
+    /// Starts the thread. It holds this object until it ends.
+    func start() throws(BrokerLoss) {
+        var thread = pthread_t()
+        let retained = unsafe Unmanaged.passRetained(self)
+        let code = unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                unsafe Unmanaged<BrokerConnection>.fromOpaque(argument).takeRetainedValue().runThread()
+                return nil
+            }, retained.toOpaque())
+        guard code == 0 else {
+            unsafe retained.release()
+            throw BrokerLoss(.network, "no thread could be started for the connection")
+        }
+        pthread_detach(thread)
+    }
+
+    /// Asks the thread to say goodbye and end.
+    func stop() {
+        shared.withLock { $0.stop = true }
+        wakeUp.signal()
+    }
+
+    /// Stops waiting for the thread: it ends when what it is blocked in returns.
+    func abandon() {
+        resumeWaiter()
+    }
+
+    /// Returns once the thread has ended or was abandoned.
+    func finished() async {
+        await withCheckedContinuation { continuation in
+            let isFinished = shared.withLock { shared in
+                if !shared.isFinished { shared.finished = continuation }
+                return shared.isFinished
+            }
+            if isFinished { continuation.resume() }
+        }
+    }
+
+    private func runThread() {
+        run()
+        set(state: .stopped)
+        queue.setWake(nil)
+        resumeWaiter()
+    }
+
+    private func resumeWaiter() {
+        let waiter = shared.withLock { shared in
+            shared.isFinished = true
+            defer { shared.finished = nil }
+            return shared.finished
+        }
+        waiter?.resume()
+    }
+
+    var isStopping: Bool { shared.withLock { $0.stop } }
+
+    // MARK: Attempts
+
+    private func run() {
+        let clock = ContinuousClock()
+        var attempts = ConnectionAttempts(choice: options.protocolChoice, now: clock.now)
+        while !isStopping {
+            if clock.now < attempts.nextAttempt {
+                sleep(until: attempts.nextAttempt)
+                continue
+            }
+            do throws(BrokerLoss) {
+                set(state: .connecting)
+                try serve(&attempts)
+                return
+            } catch {
+                queue.rewind()
+                attempts.lost(error, at: clock.now, jitter: Double.random(in: 0...1))
+                let isThrownOut = error.kind == .network && attempts.isThrownOut
+                note(isThrownOut ? .thrownOut(error) : error, failures: isThrownOut ? 1 : attempts.failuresInARow)
+            }
+        }
+    }
+
+    private func sleep(until deadline: ContinuousClock.Instant) {
+        set(state: .waiting)
+        var descriptor = pollfd(fd: wakeUp.descriptor, events: Int16(POLLIN), revents: 0)
+        unsafe poll(&descriptor, 1, ContinuousClock().now.milliseconds(until: deadline))
+        if descriptor.revents != 0 { wakeUp.clear() }
+    }
+
+    // MARK: Telling
+
+    func set(state: BrokerStatus.State) {
+        shared.withLock { shared in
+            guard shared.status.state != state else { return }
+            shared.status.state = state
+            shared.status.since = .now
+        }
+    }
+
+    func connected(version: ConnectionAttempts.Version) {
+        let text = version == .v5 ? "5" : "3.1.1"
+        set(state: .connected)
+        shared.withLock { shared in
+            shared.status.protocolVersion = text
+            shared.status.connections += 1
+            shared.status.lastError = nil
+        }
+        logger.info("Connected to the broker", metadata: ["mqtt": "\(text)", "broker": "\(options.broker)"])
+    }
+
+    func acknowledged(_ entry: BrokerSession.InFlight) {
+        shared.withLock { shared in
+            shared.status.published += 1
+            shared.status.events += UInt64(entry.events)
+            if shared.isRefusing { shared.status.lastError = nil }
+            shared.isRefusing = false
+        }
+    }
+
+    /// A message is lost: counted, and told once an episode.
+    func refused(_ refusal: MessageRefusal) {
+        let isNews = shared.withLock { shared in
+            defer { shared.isRefusing = true }
+            shared.status.refused += 1
+            shared.status.lastError = "publishing to \(options.topic): \(refusal)"
+            return !shared.isRefusing
+        }
+        guard isNews else { return }
+        logger.error(
+            "The broker refuses a message, which is dropped",
+            metadata: ["topic": "\(options.topic)", "reason": "\(refusal)"])
+    }
+
+    /// Once at the beginning of an episode, then at every tenth attempt: a dead broker must not fill the log.
+    func note(_ loss: BrokerLoss, failures: Int) {
+        shared.withLock { $0.status.lastError = loss.reason }
+        guard failures == 1 || failures % 10 == 0 else { return }
+        logger.warning(
+            "No connection to the broker",
+            metadata: [
+                "broker": "\(options.broker)", "reason": "\(loss.reason)", "kind": "\(loss.kind.rawValue)",
+                "attempts": "\(failures)",
+            ])
+    }
+}

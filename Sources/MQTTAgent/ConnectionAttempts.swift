@@ -1,0 +1,65 @@
+/// When to connect next, and with which version of MQTT. Pure: times are given, jitter comes from outside.
+package struct ConnectionAttempts: Sendable {
+    package enum Version: Sendable, Equatable {
+        case v5
+        case v3_1_1
+    }
+
+    /// The first wait after a loss, doubled up to the longest one.
+    static let shortest = Duration.milliseconds(250)
+    /// Short enough to be steady again five seconds after a broker comes back.
+    static let longest = Duration.seconds(4)
+    /// After a refusal that only people can mend.
+    static let afterRefusal = Duration.seconds(30)
+    /// A connection that lasted this long was a good one.
+    static let stable = Duration.seconds(10)
+    /// So many that did not, one after the other, are no accident.
+    static let mostShortLived = 5
+
+    private let choice: MQTTAgentOptions.ProtocolChoice
+    private var wait = ConnectionAttempts.shortest
+    private var connectedAt: ContinuousClock.Instant?
+    private(set) var failuresInARow = 0
+    private var shortLivedInARow = 0
+    package private(set) var version: Version
+    package private(set) var nextAttempt: ContinuousClock.Instant
+
+    package init(choice: MQTTAgentOptions.ProtocolChoice, now: ContinuousClock.Instant) {
+        self.choice = choice
+        version = choice == .v3_1_1 ? .v3_1_1 : .v5
+        nextAttempt = now
+    }
+
+    /// Whether the broker ends our connections again and again: trying in a hurry would only go on with a fight.
+    package var isThrownOut: Bool { shortLivedInARow >= ConnectionAttempts.mostShortLived }
+
+    package mutating func connected(at now: ContinuousClock.Instant) {
+        connectedAt = now
+        failuresInARow = 0
+    }
+
+    /// - Parameter jitter: 0…1, spreads the attempts of many gateways.
+    package mutating func lost(_ loss: BrokerLoss, at now: ContinuousClock.Instant, jitter: Double) {
+        if let connectedAt {
+            let isStable = connectedAt.duration(to: now) >= ConnectionAttempts.stable
+            if isStable { wait = ConnectionAttempts.shortest }
+            shortLivedInARow = isStable ? 0 : shortLivedInARow + 1
+        }
+        let wasConnected = connectedAt != nil
+        connectedAt = nil
+        failuresInARow += 1
+        switch loss.kind {
+        case .protocolVersion where choice == .auto && version == .v5:
+            version = .v3_1_1
+            nextAttempt = now
+            return
+        case .network where isThrownOut, .credentials, .takenOver, .protocolVersion:
+            nextAttempt = now.advanced(by: ConnectionAttempts.afterRefusal * (0.75 + jitter / 4))
+        case .network, .tls, .refused, .protocolError:
+            nextAttempt = now.advanced(by: wait * (0.5 + jitter / 2))
+            wait = min(wait * 2, ConnectionAttempts.longest)
+        }
+        // A broker that was replaced may speak 5 again.
+        if choice == .auto && wasConnected { version = .v5 }
+    }
+}

@@ -1,0 +1,29 @@
+/// Why one message was not taken, although the connection stands.
+package struct MessageRefusal: Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+    /// The same message may be taken later.
+    package let isPassing: Bool
+
+    /// What a PUBACK of MQTT 5 that is 0x80 or more means (§3.4.2.1).
+    init(reason: Int32) {
+        switch reason {
+        case 0x80, 0x83: (description, isPassing) = ("refused without a reason (code \(reason))", true)
+        case 0x97: (description, isPassing) = ("a quota of the broker is exceeded", true)
+        case 0x87:
+            (description, isPassing) = ("the broker's access rules do not let this account write the topic", false)
+        case 0x90: (description, isPassing) = ("the broker does not accept the topic", false)
+        case 0x99: (description, isPassing) = ("the broker does not accept the payload's format", false)
+        default: (description, isPassing) = ("refused with code \(reason)", false)
+        }
+    }
+
+    init(tooLarge bytes: Int) {
+        description = "a message of \(bytes) bytes is larger than the broker takes; lower max-events"
+        isPassing = false
+    }
+
+    init(unsupported reason: String) {
+        description = reason
+        isPassing = false
+    }
+}
