@@ -17,10 +17,17 @@ let wrapperSettings = settings + [.strictMemorySafety()]
 
 extension Target.Dependency {
     static let collections = product(name: "DequeModule", package: "swift-collections")
+    static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
+    static let grdb = product(name: "GRDB", package: "GRDB.swift")
+    static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
+    static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
 }
 
@@ -29,7 +36,11 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
     ],
@@ -50,6 +61,10 @@ let package = Package(
         .target(name: "Drivers", dependencies: ["Tags", .nioCore, .nioPosix, .logging], swiftSettings: settings),
 
         // Who may do what, and over which TLS
+        .target(
+            name: "SecurityPolicy",
+            dependencies: ["Tags", .crypto, .cryptoExtras, .grdb, .logging],
+            swiftSettings: settings),
         .target(name: "TLS", dependencies: ["COpenSSL", .nioSSL, .logging], swiftSettings: wrapperSettings),
 
         // Agents
@@ -57,6 +72,14 @@ let package = Package(
             name: "MQTTAgent",
             dependencies: ["Tags", "TagStore", "Publishing", "TLS", "CMosquitto", .logging],
             swiftSettings: wrapperSettings),
+        .target(
+            name: "RESTServerAgent",
+            dependencies: [
+                "Tags", "WireFormat", "TagStore", "SecurityPolicy", "TLS", "Publishing",
+                .hummingbirdCore, .nioCore, .nioPosix, .nioHTTP1, .nioSSL,
+                .nioTLS, .logging, .serviceLifecycle,
+            ],
+            swiftSettings: settings),
 
         // Tests
         .target(
@@ -75,12 +98,22 @@ let package = Package(
             name: "DriversTests",
             dependencies: ["Drivers", "Tags", "TestPeers", .nioCore, .nioPosix, .logging], swiftSettings: settings),
         .testTarget(
+            name: "SecurityPolicyTests", dependencies: ["SecurityPolicy", "Tags", .grdb, .logging],
+            swiftSettings: settings),
+        .testTarget(
             name: "TLSTests",
             dependencies: ["TLS", "TestPeers", "COpenSSL", .nioCore, .nioPosix, .nioSSL, .subprocess],
             swiftSettings: settings),
         .testTarget(
             name: "MQTTAgentTests",
             dependencies: ["MQTTAgent", "Publishing", "TLS", "TagStore", "Tags", "TestPeers", .logging],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RESTServerAgentTests",
+            dependencies: [
+                "RESTServerAgent", "SecurityPolicy", "TagStore", "Tags", "TLS", "Publishing", "TestPeers", .logging,
+                .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+            ],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,100 @@
+import NIOCore
+import NIOTLS
+
+/// First in the pipeline, ahead of TLS: ends the connection when what it is doing takes too long.
+///
+/// It owns the connection's `ConnectionState`, which the handlers behind it tell what happens. All on one event loop.
+final class ConnectionGuard: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    var state: ConnectionState
+    private let period: TimeAmount
+    private var context: ChannelHandlerContext?
+    private var ticks: RepeatedTask?
+    /// Called when a request does not come whole in time and can still be answered.
+    var onSlowRequest: (() -> Void)?
+
+    init(timeouts: ConnectionState.Timeouts, expectsHandshake: Bool) {
+        state = ConnectionState(timeouts: timeouts, expectsHandshake: expectsHandshake, now: .now())
+        let shortest = min(timeouts.handshake, timeouts.request, timeouts.idle, timeouts.linger)
+        period = max(.milliseconds(10), min(.seconds(1), .nanoseconds(shortest.nanoseconds / 8)))
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        ticks = context.eventLoop.scheduleRepeatedTask(initialDelay: period, delay: period) { _ in
+            bound.value.tick()
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { stop() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        stop()
+        context.fireChannelInactive()
+    }
+
+    /// Ends the connection at the socket: no farewell of TLS, which would wait for the peer.
+    func abort() { context?.close(promise: nil) }
+
+    private func tick() {
+        switch state.expiry(.now()) {
+        case nil: break
+        case .request(answerable: true)?: onSlowRequest?()
+        case .handshake, .request, .write, .idle, .linger: abort()
+        }
+    }
+
+    private func stop() {
+        ticks?.cancel()
+        ticks = nil
+        context = nil
+        onSlowRequest = nil
+    }
+}
+
+/// Between TLS and the HTTP codec: sees bytes come, and keeps them from the codec once the last answer is written.
+final class ByteGate: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private static let headEnd = Array("\r\n\r\n".utf8)
+    private let connection: ConnectionGuard
+
+    init(_ connection: ConnectionGuard) {
+        self.connection = connection
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = ByteGate.unwrapInboundIn(data)
+        // The last byte goes alone: when it ends no request it belongs to the next one, of which nobody else would tell
+        // that it has begun before its head is whole. Not where a head ends with the read, as nearly every GET's does:
+        // then nothing of another one came, and passing twice costs a twentieth of a request.
+        let endsHead = bytes.readableBytesView.suffix(4).elementsEqual(ByteGate.headEnd)
+        if bytes.readableBytes > 1, !endsHead, let first = bytes.readSlice(length: bytes.readableBytes - 1) {
+            pass(first, context)
+        }
+        pass(bytes, context)
+    }
+
+    private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        if connection.state.isLingering { return }
+        connection.state.bytesCame(.now())
+        context.fireChannelRead(ByteGate.wrapInboundOut(bytes))
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // Nobody behind asks for more then, and what the client still sends must be taken for it to see the answer.
+        if connection.state.isLingering { context.read() }
+        context.fireChannelReadComplete()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent { connection.state.handshakeDone(.now()) }
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent, connection.state.isLingering {
+            return context.close(promise: nil)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+}

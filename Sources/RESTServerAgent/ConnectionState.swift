@@ -1,0 +1,100 @@
+import NIOCore
+
+/// What a connection is doing and how long it may: a pure state machine, told of events and asked for expiry.
+struct ConnectionState {
+    struct Timeouts: Sendable, Equatable {
+        /// From the connection to the end of the TLS handshake.
+        var handshake: TimeAmount
+        /// From a request's first byte to its last, and for a client to take an answer.
+        var request: TimeAmount
+        /// Between two requests.
+        var idle: TimeAmount
+        /// After the last answer, for the client to read it and close.
+        var linger: TimeAmount
+
+        init(
+            handshake: TimeAmount = .seconds(10), request: TimeAmount, idle: TimeAmount = .seconds(75),
+            linger: TimeAmount = .seconds(5)
+        ) {
+            self.handshake = handshake
+            self.request = request
+            self.idle = idle
+            self.linger = linger
+        }
+    }
+
+    enum Expiry: Equatable {
+        case handshake
+        /// The request did not come whole in time; `answerable` when a 408 would not come between other answers.
+        case request(answerable: Bool)
+        /// The client does not take its answer.
+        case write
+        case idle
+        case linger
+    }
+
+    private enum Phase: Equatable {
+        case handshake(NIODeadline)
+        case idle(NIODeadline)
+        case request(NIODeadline)
+        case lingering(NIODeadline)
+    }
+
+    let timeouts: Timeouts
+    private var phase: Phase
+    /// Requests handed on whose answer has not been written.
+    private(set) var unanswered = 0
+    /// Answers that have been written but not yet taken by the socket, and since when the oldest waits.
+    private var untaken = 0
+    private var untakenSince: NIODeadline
+
+    init(timeouts: Timeouts, expectsHandshake: Bool, now: NIODeadline) {
+        self.timeouts = timeouts
+        phase = expectsHandshake ? .handshake(now) : .idle(now)
+        untakenSince = now
+    }
+
+    var isLingering: Bool { if case .lingering = phase { true } else { false } }
+    /// Nothing asked, nothing to answer: it may be closed without loss.
+    var isQuiet: Bool { if case .idle = phase { unanswered == 0 && untaken == 0 } else { false } }
+
+    mutating func handshakeDone(_ now: NIODeadline) {
+        if case .handshake = phase { phase = .idle(now) }
+    }
+
+    mutating func bytesCame(_ now: NIODeadline) {
+        if case .idle = phase { phase = .request(now) }
+    }
+
+    mutating func requestCame(_ now: NIODeadline) {
+        unanswered += 1
+        if !isLingering { phase = .idle(now) }
+    }
+
+    mutating func answerWritten(_ now: NIODeadline) {
+        unanswered -= 1
+        if untaken == 0 { untakenSince = now }
+        untaken += 1
+        if case .idle = phase { phase = .idle(now) }
+    }
+
+    mutating func answerTaken(_ now: NIODeadline) {
+        untaken -= 1
+        untakenSince = now
+        if case .idle = phase { phase = .idle(now) }
+        if case .lingering = phase { phase = .lingering(now) }
+    }
+
+    mutating func lastAnswerWritten(_ now: NIODeadline) { phase = .lingering(now) }
+
+    func expiry(_ now: NIODeadline) -> Expiry? {
+        if untaken > 0 { return now - untakenSince > timeouts.request ? .write : nil }
+        switch phase {
+        case .handshake(let since): return now - since > timeouts.handshake ? .handshake : nil
+        case .request(let since):
+            return now - since > timeouts.request ? .request(answerable: unanswered == 0) : nil
+        case .idle(let since): return unanswered == 0 && now - since > timeouts.idle ? .idle : nil
+        case .lingering(let since): return now - since > timeouts.linger ? .linger : nil
+        }
+    }
+}

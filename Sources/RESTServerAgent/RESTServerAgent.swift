@@ -1,0 +1,146 @@
+import Glibc
+import HummingbirdCore
+package import Logging
+package import NIOCore
+package import NIOSSL
+package import SecurityPolicy
+import ServiceLifecycle
+import Synchronization
+package import TagStore
+
+/// One HTTP(S) listener: browse, read and the page that documents them, for users of the data directory.
+///
+/// `run()` returns when the surrounding service group shuts down gracefully or the task is cancelled, in either case
+/// within a few seconds, and throws `RESTServerAgentError` when it cannot listen.
+package final class RESTServerAgent: Service {
+    /// How long a graceful stop waits for answers that are on their way.
+    static let graceOnStop = Duration.seconds(3)
+
+    private let options: RESTServerAgentOptions
+    private let eventLoopGroup: any EventLoopGroup
+    private let logger: Logger
+    private let onListening: @Sendable (SocketAddress) -> Void
+    private let registry: ConnectionRegistry
+    private let tls: Mutex<NIOSSLContext?>
+    private let responder: Responder
+    private let timeouts: ConnectionState.Timeouts
+
+    /// - Parameters:
+    ///   - tlsConfiguration: nil serves plain HTTP.
+    ///   - onListening: called for every address on which the agent listens.
+    package convenience init(
+        options: RESTServerAgentOptions, tlsConfiguration: TLSConfiguration?, store: TagStore, policy: PolicyBox,
+        verifier: PasswordVerifier, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in }
+    ) throws(RESTServerAgentError) {
+        try self.init(
+            options: options, tlsConfiguration: tlsConfiguration, store: store, policy: policy, verifier: verifier,
+            eventLoopGroup: eventLoopGroup, logger: logger,
+            timeouts: .init(request: TimeAmount(options.limits.requestTimeout)), onListening: onListening)
+    }
+
+    init(
+        options: RESTServerAgentOptions, tlsConfiguration: TLSConfiguration?, store: TagStore, policy: PolicyBox,
+        verifier: PasswordVerifier, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        timeouts: ConnectionState.Timeouts, onListening: @escaping @Sendable (SocketAddress) -> Void
+    ) throws(RESTServerAgentError) {
+        self.options = options
+        self.eventLoopGroup = eventLoopGroup
+        self.onListening = onListening
+        self.timeouts = timeouts
+        var logger = logger
+        logger[metadataKey: "agent"] = "\(options.name)"
+        self.logger = logger
+        registry = ConnectionRegistry(
+            limit: options.limits.connections, limitPerAddress: options.limits.connectionsPerAddress)
+        tls = Mutex(try tlsConfiguration.map(RESTServerAgent.context))
+        let tagRoutes = TagRoutes(
+            store: store, idsPerRequest: options.limits.idsPerRequest, arraysAsText: options.arrayValues == .string)
+        responder = Responder(
+            routes: tagRoutes.routes + OtherRoutes(agent: options.name, verifier: verifier).routes, store: store,
+            policy: policy, verifier: verifier, exposure: Exposure(items: options.items),
+            allowedOrigins: options.corsAllowedOrigins, logger: logger)
+    }
+
+    /// Serves new connections with another certificate; those that are open keep theirs.
+    package func reload(tlsConfiguration: TLSConfiguration) throws(RESTServerAgentError) {
+        let context = try RESTServerAgent.context(tlsConfiguration)
+        tls.withLock { $0 = context }
+    }
+
+    package func run() async throws {
+        let addresses = try ListenAddress.resolve(options.bind)
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            for address in addresses {
+                group.addTask {
+                    try await self.serve(address)
+                    return true
+                }
+            }
+            group.addTask {
+                // Cancelled once the servers have ended.
+                guard (try? await gracefulShutdown()) != nil else { return false }
+                try? await Task.sleep(for: RESTServerAgent.graceOnStop)
+                self.registry.closeAll()
+                return false
+            }
+            var ended = 0
+            while ended < addresses.count, let isServer = try await group.next() { ended += isServer ? 1 : 0 }
+            group.cancelAll()
+        }
+    }
+
+    private func serve(_ address: String) async throws {
+        // Hummingbird says more than an operator wants to know of every connection.
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .warning)
+        let limits = RequestLimits(body: options.limits.body)
+        let server = Server(
+            childChannelSetup: RESTChannel(
+                registry: registry, timeouts: timeouts, limits: limits,
+                tls: { self.tls.withLock { $0 } }, responder: responder,
+                budget: BodyBudget(bytes: limits.bodies)),
+            configuration: ServerConfiguration(address: .hostname(address, port: Int(options.port))),
+            onServerRunning: { channel in self.listening(channel) },
+            eventLoopGroup: eventLoopGroup, logger: logger)
+        do {
+            try await server.run()
+        } catch let error as IOError {
+            throw described(error, address)
+        } catch let error as RESTServerAgentError {
+            throw error
+        } catch is CancellationError {
+            return
+        } catch {
+            throw RESTServerAgentError.cannotListen(address: address, port: options.port, reason: "\(error)")
+        }
+    }
+
+    private func listening(_ channel: any Channel) {
+        guard let address = channel.localAddress else { return }
+        logger.info(
+            "Listening",
+            metadata: [
+                "address": "\(address.ipAddress ?? "?"):\(address.port ?? 0)",
+                "scheme": tls.withLock { $0 } == nil ? "http" : "https",
+            ])
+        onListening(address)
+    }
+
+    private func described(_ error: IOError, _ address: String) -> RESTServerAgentError {
+        switch error.errnoCode {
+        case EADDRINUSE: .portInUse(address: address, port: options.port)
+        case EADDRNOTAVAIL: .addressNotAvailable(address)
+        case EACCES, EPERM: .noPermission(address: address, port: options.port)
+        default: .cannotListen(address: address, port: options.port, reason: String(cString: strerror(error.errnoCode)))
+        }
+    }
+
+    private static func context(_ configuration: TLSConfiguration) throws(RESTServerAgentError) -> NIOSSLContext {
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw .tls("\(error)")
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import NIOHTTP1
+import SecurityPolicy
+
+/// One path with what it takes to use it. The permission is part of the handler's shape: a route cannot be made without
+/// one, and its handler gets to see no more than that permission lets it.
+struct Route: Sendable {
+    enum Access: Sendable {
+        /// Answers anybody; sees neither tags nor principals.
+        case open(@Sendable () -> Reply)
+        /// Needs a principal; sees no tags.
+        case signedIn(@Sendable (ServerRequest) -> Reply)
+        /// Needs a principal, and sees the tags on which that may do this.
+        case tags(TagAction, @Sendable (ServerRequest, TagView) async -> Reply)
+    }
+
+    let path: String
+    let methods: [HTTPMethod]
+    let access: Access
+
+    /// For `Allow`. HEAD goes wherever GET does.
+    var allow: String {
+        methods.flatMap { $0 == .GET ? ["GET", "HEAD"] : [$0.rawValue] }.joined(separator: ", ")
+    }
+
+    func takes(_ method: HTTPMethod) -> Bool { methods.contains(method == .HEAD ? .GET : method) }
+}
