@@ -29,6 +29,7 @@ extension Target.Dependency {
     static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
+    static let yams = product(name: "Yams", package: "Yams")
 }
 
 let package = Package(
@@ -39,6 +40,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -81,6 +83,17 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // The whole
+        .target(
+            name: "GatewayConfiguration",
+            dependencies: [
+                "Tags", "Publishing", "Drivers", "SecurityPolicy", "TLS", "MQTTAgent", "RESTServerAgent", .yams,
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Posture", dependencies: ["GatewayConfiguration", "MQTTAgent", "RESTServerAgent", "TLS", "Tags"],
+            swiftSettings: settings),
+
         // Tests
         .target(
             name: "TestPeers",
@@ -114,6 +127,17 @@ let package = Package(
                 "RESTServerAgent", "SecurityPolicy", "TagStore", "Tags", "TLS", "Publishing", "TestPeers", .logging,
                 .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "GatewayConfigurationTests",
+            dependencies: [
+                "GatewayConfiguration", "Drivers", "MQTTAgent", "RESTServerAgent", "Publishing", "SecurityPolicy",
+                "TLS",
+                "Tags", "TestPeers",
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "PostureTests", dependencies: ["Posture", "GatewayConfiguration", "Tags", "TestPeers"],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,142 @@
+import RESTServerAgent
+import Tags
+import Yams
+
+extension ConfigurationReader {
+    func readRESTServer(
+        _ section: Section, _ name: String, _ isEnabled: Bool, _ tls: TLSSetup
+    ) -> RESTServerAgentOptions {
+        var options = RESTServerAgentOptions(name: name, minimumVersion: tls.minimumVersion)
+        readBind(section, into: &options)
+        options.port = UInt16(section.integer("port", in: 1...65_535, default: Int(options.port)))
+        options.https = section.boolean("https", default: true)
+        readServerTLS(section, tls, into: &options)
+        for key in ["allow-from", "trusted-proxies"] { readNetworks(section, key) }
+        if section.boolean("anonymous", default: false) {
+            refuse(section.place(of: "anonymous"), "anonymous access", "set it to false")
+        }
+        if section.boolean("write-endpoint", default: false) {
+            refuse(section.place(of: "write-endpoint"), "the write endpoint", "set it to false")
+        }
+        options.corsAllowedOrigins = section.list("cors-allowed-origins").compactMap { readOrigin($0, section) }
+        options.arrayValues = section.choice("array-values", default: .array)
+        if let limits = section.section(
+            "limits", keys: ["connections", "connections-per-address", "body", "request-timeout", "ids-per-request"])
+        {
+            let preset = options.limits
+            options.limits.connections = limits.integer("connections", in: 1...65_535, default: preset.connections)
+            options.limits.connectionsPerAddress = limits.integer(
+                "connections-per-address", in: 1...65_535, default: preset.connectionsPerAddress)
+            options.limits.body = limits.size("body", in: 1024...(64 << 20), default: preset.body)
+            options.limits.requestTimeout = limits.duration(
+                "request-timeout", in: .seconds(1)...(.seconds(300)), default: preset.requestTimeout)
+            options.limits.idsPerRequest = limits.integer(
+                "ids-per-request", in: 1...1_000_000, default: preset.idsPerRequest)
+        }
+        options.items = readItems(section, isEnabled: isEnabled, isPublished: false)
+        return options
+    }
+
+    private func readBind(_ section: Section, into options: inout RESTServerAgentOptions) {
+        guard let bind = section.text("bind", expected: "an address or an interface name") else { return }
+        options.bind = bind.text
+        if HostScope.address(bind.text) != nil { return }
+        let isInterface =
+            (1...15).contains(bind.text.utf8.count)
+            && bind.text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x2F }
+        if bind.text.lowercased() == "localhost" {
+            log.add(.error, bind.place, "\"bind\" takes an address or an interface name; write 127.0.0.1 for localhost")
+        } else if !isInterface || bind.text.allSatisfy({ $0.isNumber || $0 == "." }) {
+            log.add(
+                .error, bind.place,
+                "\"bind\" takes an address, as 127.0.0.1, or an interface name, as eth0; found \(quoted(bind))")
+        }
+    }
+
+    private func readServerTLS(_ agent: Section, _ tls: TLSSetup, into options: inout RESTServerAgentOptions) {
+        guard let section = agent.section("tls", keys: ["identity", "client-certificates"]) else { return }
+        if !options.https { agent.warn("tls", "\"tls\" has no effect with https: false") }
+        if let name = section.text("identity", expected: "default or the name of an identity under tls: identities:"),
+            TagName.folded(name.text) != "default"
+        {
+            options.identity = identity(name, tls)
+        }
+        let keys = ["mode", "ca-file", "map"]
+        guard let certificates = section.section("client-certificates", keys: keys) else { return }
+        if certificates.has("ca-file") { _ = certificates.text("ca-file", expected: "the path of a PEM file") }
+        if let mode = certificates.word("mode", of: ["none", "optional", "required"]), mode != "none" {
+            refuse(certificates.place(of: "mode"), "login by client certificate", "write mode: none")
+            return
+        }
+        for key in ["ca-file", "map"] where certificates.has(key) {
+            certificates.warn(key, "\"\(key)\" has no effect while client-certificates: mode: is none")
+        }
+    }
+
+    /// A list of networks, which this version does not act on: leaving it out silently would let everybody in.
+    private func readNetworks(_ section: Section, _ key: String) {
+        let nodes = section.list(key)
+        for node in nodes {
+            let message = "\"\(key)\" takes a list of networks, as 10.0.0.0/8"
+            guard let text = section.text(of: node, message) else { continue }
+            let parts = text.text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+            let bits = HostScope.address(String(parts[0])).map { $0.count * 8 }
+            let length = parts.count == 2 ? Int(parts[1]) : bits
+            guard let bits, let length, (0...bits).contains(length) else {
+                log.add(.error, text.place, "\(message), found \(quoted(text))")
+                continue
+            }
+        }
+        if !nodes.isEmpty { refuse(section.place(of: key), "\"\(key)\"", "remove it and limit access in the firewall") }
+    }
+
+    private func readOrigin(_ node: Node, _ section: Section) -> String? {
+        let message = "\"cors-allowed-origins\" takes a list of origins, as https://scada.example"
+        guard let text = section.text(of: node, message) else { return nil }
+        if text.text == "*" {
+            log.add(.error, text.place, "* would let every web page ask; list the origins, as https://scada.example")
+            return nil
+        }
+        let lowered = text.text.lowercased()
+        let rest = ["https://", "http://"].first { lowered.hasPrefix($0) }.map { lowered.dropFirst($0.count) }
+        guard let rest, !rest.isEmpty, rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+            !rest.contains(where: { "/?#@*,\"\\".contains($0) })
+        else {
+            log.add(.error, text.place, "\(message), found \(quoted(text))")
+            return nil
+        }
+        return text.text
+    }
+
+    /// REST client agents come with a later version: their shape is checked, and an enabled one is refused.
+    func readRESTClient(_ section: Section, _ isEnabled: Bool, _ tls: TLSSetup) {
+        if isEnabled {
+            refuse(section.place(of: "type"), "the agent type rest-client", "remove the agent or set enabled: false")
+        }
+        if let url = section.required("url", expected: "a URL, as https://historian.example/ingest") {
+            let lowered = url.text.lowercased()
+            if !lowered.hasPrefix("https://"), !lowered.hasPrefix("http://") {
+                log.add(.error, url.place, "\"url\" takes a URL that begins with https://, found \(quoted(url))")
+            }
+        }
+        _ = section.word("method", of: ["POST", "PUT"])
+        if let headers = section.entries["headers"]?.node, !Section.isNull(headers) {
+            if case .mapping(let mapping) = headers {
+                for (_, value) in mapping { _ = section.text(of: value, "a header takes text") }
+            } else {
+                log.add(
+                    .error, SourcePlace(headers, file: file),
+                    "\"headers\" takes a mapping, as { X-Site: press-shop }, found \(Section.describe(headers))")
+            }
+        }
+        _ = section.text("media-type", expected: "a media type, as application/json")
+        _ = section.text("username")
+        _ = readSecret(section, "password", isUsed: isEnabled)
+        _ = section.duration("timeout", in: .seconds(1)...(.seconds(60)), default: .seconds(5))
+        _ = readClientTLS(section, tls, isEnabled: isEnabled)
+        _ = readPublish(section.section("publish", keys: ConfigurationReader.publishKeys))
+        // Its outbox is not built at all, so its promises are not weighed.
+        _ = section.section("outbox", keys: ["max-bytes", "max-age", "when-full", "durability"])
+        _ = readItems(section, isEnabled: isEnabled)
+    }
+}

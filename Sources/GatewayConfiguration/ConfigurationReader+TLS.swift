@@ -1,0 +1,114 @@
+import TLS
+import Tags
+import Yams
+
+extension ConfigurationReader {
+    /// What `tls:` says, for the agents.
+    struct TLSSetup {
+        var minimumVersion = TLSVersion.v1_2
+        /// By folded name; nil where something about the identity is wrong and reported.
+        var identities: [String: TLSIdentityOptions?] = [:]
+    }
+
+    static let certificateLimit = 1 << 20
+
+    func readTLS(_ root: Section, into configuration: inout GatewayConfiguration) -> TLSSetup {
+        var setup = TLSSetup()
+        guard let section = root.section("tls", keys: ["minimum-version", "identities"]) else { return setup }
+        setup.minimumVersion = section.choice("minimum-version", default: .v1_2)
+        let used = identitiesInUse(root)
+        var seen: [String: SourcePlace] = [:]
+        for node in section.list("identities") {
+            let keys = ["name", "certificate", "key", "key-password"]
+            guard let section = self.section(node, "an identity", keys: keys) else { continue }
+            let name = section.required("name", expected: "the name of the identity")
+            let isUsed = name.map { used.contains(TagName.folded($0.text)) } ?? false
+            if let name {
+                if TagName.folded(name.text) == "default" {
+                    log.add(
+                        .error, name.place, "the identity \"default\" always exists (self-signed); choose another name")
+                }
+                if name.text.isEmpty { log.add(.error, name.place, "the name of the identity is empty") }
+                checkUnique(name, "identity", in: &seen)
+            }
+            let certificate = section.required("certificate", expected: "the path of a PEM file")
+            let key = section.required("key", expected: "the path of a PEM file")
+            if let certificate { checkPEM(certificate, "the certificate", isUsed: isUsed, isSecret: false) }
+            if let key { checkPEM(key, "the key", isUsed: isUsed, isSecret: true) }
+            let password = readSecret(section, "key-password", isUsed: isUsed)
+            guard let name else { continue }
+            guard let certificate, let key else {
+                setup.identities[TagName.folded(name.text)] = .some(nil)
+                continue
+            }
+            let identity = TLSIdentityOptions(
+                name: name.text, certificateFile: absolute(certificate.text), keyFile: absolute(key.text),
+                keyPassword: password)
+            setup.identities[TagName.folded(name.text)] = identity
+            configuration.identities.append(identity)
+        }
+        configuration.minimumTLSVersion = setup.minimumVersion
+        return setup
+    }
+
+    /// The identities that enabled agents name, before the agents are read: missing files of others are warnings.
+    private func identitiesInUse(_ root: Section) -> Set<String> {
+        var names: Set<String> = []
+        guard case .sequence(let agents)? = root.entries["agents"]?.node else { return names }
+        for case .mapping(let agent) in agents {
+            if Section.value("enabled", in: agent)?.scalar?.string == "false" { continue }
+            guard case .mapping(let tls)? = Section.value("tls", in: agent) else { continue }
+            if let name = Section.value("identity", in: tls)?.scalar?.string { names.insert(TagName.folded(name)) }
+        }
+        return names
+    }
+
+    /// Reports a PEM file that is missing, is something else, or is a key that others may read.
+    func checkPEM(_ path: ScalarText, _ what: String, isUsed: Bool, isSecret: Bool) {
+        let shown = shown(path.text)
+        do throws(FileProblem) {
+            let contents = try FileContents(path: absolute(path.text), limit: ConfigurationReader.certificateLimit)
+            if !contents.looksLikePEM {
+                log.add(.error, path.place, "\(what) \(shown) is not PEM (no line -----BEGIN …-----)")
+            } else if isSecret, contents.isOpenToOthers {
+                log.add(.error, path.place, "\(what) \(shown) is open to every user; run chmod o-rwx on it")
+            }
+        } catch {
+            log.add(
+                isUsed || error != .missing ? .error : .warning, path.place,
+                "\(what) \(shown) \(error)\(isUsed ? "" : " (no enabled agent uses it)")")
+        }
+    }
+
+    /// How a client of ours checks its peer and shows itself: `tls: { ca-file, identity }`.
+    func readClientTLS(_ agent: Section, _ setup: TLSSetup, isEnabled: Bool) -> TLSClientOptions {
+        var options = TLSClientOptions(minimumVersion: setup.minimumVersion)
+        guard let section = agent.section("tls", keys: ["ca-file", "identity"]) else { return options }
+        if let path = section.text("ca-file", expected: "the path of a PEM file") {
+            checkPEM(path, "the ca-file", isUsed: isEnabled, isSecret: false)
+            options.caFile = absolute(path.text)
+        }
+        if let name = section.text("identity", expected: "the name of an identity under tls: identities:") {
+            if TagName.folded(name.text) == "default" {
+                log.add(
+                    .error, name.place,
+                    "the identity \"default\" is self-signed and for servers; name one of tls: identities:, or leave it out"
+                )
+            } else {
+                options.identity = identity(name, setup)
+            }
+        }
+        return options
+    }
+
+    /// The identity of that name; the problem is reported when there is none.
+    func identity(_ name: ScalarText, _ setup: TLSSetup) -> TLSIdentityOptions? {
+        if let found = setup.identities[TagName.folded(name.text)] { return found }
+        let names = setup.identities.values.compactMap { $0?.name }.sorted()
+        let hint =
+            NearestName.of(name.text, in: names).map { "; did you mean \"\($0)\"?" }
+            ?? "; tls: identities: lists \(names.isEmpty ? "none" : names.joined(separator: ", "))"
+        log.add(.error, name.place, "no identity is named \(quoted(name))\(hint)")
+        return nil
+    }
+}

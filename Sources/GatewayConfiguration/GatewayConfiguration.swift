@@ -1,0 +1,172 @@
+package import Drivers
+package import MQTTAgent
+package import RESTServerAgent
+package import SecurityPolicy
+package import TLS
+package import Tags
+
+/// The whole of `gateway.yaml`, checked and typed. Paths are absolute; secrets are read.
+package struct GatewayConfiguration: Sendable, Equatable {
+    package struct Log: Sendable, Equatable {
+        package enum Format: String, Sendable, CaseIterable { case text, json }
+        package enum Level: String, Sendable, CaseIterable { case trace, debug, info, notice, warning, error, critical }
+
+        package var level: Level = .info
+        package var format: Format = .text
+    }
+
+    package var name: String
+    package var dataDirectory: String
+    package var log = Log()
+    package var channels: [ChannelConfiguration] = []
+    package var minimumPasswordLength = 14
+    package var groups: [GroupOptions] = []
+    package var minimumTLSVersion = TLSVersion.v1_2
+    package var identities: [TLSIdentityOptions] = []
+    package var agents: [AgentConfiguration] = []
+    package var acceptedRisks: [AcceptedRisk] = []
+
+    package init(name: String, dataDirectory: String) {
+        self.name = name
+        self.dataDirectory = dataDirectory
+    }
+}
+
+/// One connection to the floor with its devices.
+package struct ChannelConfiguration: Sendable, Equatable {
+    package enum DriverKind: String, Sendable, CaseIterable {
+        case simulator
+        case modbusTCP = "modbus-tcp"
+    }
+
+    package var name: String
+    package var driver: DriverKind
+    package var enabled: Bool
+    package var devices: [DeviceConfiguration]
+
+    package init(name: String, driver: DriverKind, enabled: Bool = true, devices: [DeviceConfiguration] = []) {
+        self.name = name
+        self.driver = driver
+        self.enabled = enabled
+        self.devices = devices
+    }
+}
+
+/// One controller with its tags, for the driver of its channel.
+package struct DeviceConfiguration: Sendable, Equatable {
+    package enum Tags: Sendable, Equatable {
+        case simulator(SimulatorDeviceOptions, [SimulatorTag])
+        case modbus(ModbusDeviceOptions, [ModbusTag])
+    }
+
+    package struct SimulatorTag: Sendable, Equatable {
+        package var definition: TagDefinition
+        package var options: SimulatorTagOptions
+    }
+
+    package struct ModbusTag: Sendable, Equatable {
+        package var definition: TagDefinition
+        package var options: ModbusTagOptions
+    }
+
+    package var name: String
+    package var enabled: Bool
+    /// Disabled tags are left out.
+    package var tags: Tags
+
+    package init(name: String, enabled: Bool = true, tags: Tags) {
+        self.name = name
+        self.enabled = enabled
+        self.tags = tags
+    }
+
+    /// What the tag store is told, in the order of the driver's tags.
+    package var definitions: [TagDefinition] {
+        switch tags {
+        case .simulator(_, let tags): tags.map(\.definition)
+        case .modbus(_, let tags): tags.map(\.definition)
+        }
+    }
+}
+
+/// One agent, enabled or not.
+package struct AgentConfiguration: Sendable, Equatable {
+    package enum Options: Sendable, Equatable {
+        case mqtt(MQTTAgentOptions)
+        case restServer(RESTServerAgentOptions)
+    }
+
+    package var name: String
+    package var enabled: Bool
+    package var options: Options
+    /// Where its `- name:` stands, for rules and messages.
+    package var place: SourcePlace
+    /// Where its `url:` or `bind:` stands.
+    package var endpointPlace: SourcePlace
+
+    package init(
+        name: String, enabled: Bool, options: Options, place: SourcePlace, endpointPlace: SourcePlace
+    ) {
+        self.name = name
+        self.enabled = enabled
+        self.options = options
+        self.place = place
+        self.endpointPlace = endpointPlace
+    }
+}
+
+/// A risk that the operator takes knowingly: `accept-risk: [{ rule, agent, reason, until }]`.
+package struct AcceptedRisk: Sendable, Equatable {
+    package var rule: String
+    /// nil: every agent.
+    package var agent: String?
+    package var reason: String
+    /// The last day on which it holds, at its end in UTC.
+    package var until: Timestamp?
+    package var place: SourcePlace
+
+    package init(rule: String, agent: String?, reason: String, until: Timestamp?, place: SourcePlace) {
+        self.rule = rule
+        self.agent = agent
+        self.reason = reason
+        self.until = until
+        self.place = place
+    }
+}
+
+/// A place in a file, counted from one.
+package struct SourcePlace: Sendable, Equatable, CustomStringConvertible {
+    package var file: String
+    package var line: Int
+    package var column: Int
+
+    package init(file: String, line: Int, column: Int) {
+        self.file = file
+        self.line = line
+        self.column = column
+    }
+
+    package var description: String { "\(file):\(line):\(column)" }
+}
+
+/// One thing that is wrong with the configuration, or worth a warning.
+package struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
+    package enum Severity: String, Sendable {
+        case error
+        case warning
+    }
+
+    package var place: SourcePlace
+    package var severity: Severity
+    /// What is wrong and what to do.
+    package var message: String
+
+    package init(place: SourcePlace, severity: Severity = .error, message: String) {
+        self.place = place
+        self.severity = severity
+        self.message = message
+    }
+
+    /// `path:line:column: error: …`
+    package var description: String { "\(place): \(severity.rawValue): \(message)" }
+}
