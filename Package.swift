@@ -16,6 +16,7 @@ let settings: [SwiftSetting] = [
 let wrapperSettings = settings + [.strictMemorySafety()]
 
 extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
     static let collections = product(name: "DequeModule", package: "swift-collections")
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
@@ -28,18 +29,21 @@ extension Target.Dependency {
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
     static let yams = product(name: "Yams", package: "Yams")
 }
 
 let package = Package(
     name: "sallyport",
+    products: [.executable(name: "sallyport", targets: ["sallyport"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
@@ -93,6 +97,29 @@ let package = Package(
         .target(
             name: "Posture", dependencies: ["GatewayConfiguration", "MQTTAgent", "RESTServerAgent", "TLS", "Tags"],
             swiftSettings: settings),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "Tags", "TagStore", "WireFormat", "Publishing", "Drivers", "SecurityPolicy", "TLS", "MQTTAgent",
+                "RESTServerAgent", "GatewayConfiguration",
+                .nioCore, .nioPosix, .logging, .serviceLifecycle, .unixSignals,
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "sallyport",
+            dependencies: [
+                "Gateway", "GatewayConfiguration", "MQTTAgent", "Posture", "SecurityPolicy", "Tags", .argumentParser,
+                .logging,
+            ],
+            swiftSettings: settings,
+            plugins: ["StampVersion"]),
+
+        // Tools
+        .plugin(name: "StampVersion", capability: .buildTool()),
+        .plugin(
+            name: "EndToEnd",
+            capability: .command(
+                intent: .custom(verb: "e2e", description: "Runs the end-to-end tests with the real binary and peers"))),
 
         // Tests
         .target(
@@ -139,6 +166,12 @@ let package = Package(
         .testTarget(
             name: "PostureTests", dependencies: ["Posture", "GatewayConfiguration", "Tags", "TestPeers"],
             swiftSettings: settings),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: ["Gateway", "GatewayConfiguration", "Drivers", "MQTTAgent", "Tags", "TestPeers"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["TestPeers", "Tags", .subprocess], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,220 @@
+import Drivers
+import GatewayConfiguration
+import Glibc
+import MQTTAgent
+import Publishing
+import SecurityPolicy
+import TagStore
+import Tags
+import WireFormat
+
+extension Gateway {
+    /// Answers one request of the control socket. The caller is the local operator, who may see every tag.
+    nonisolated func answer(_ request: ControlRequest, _ output: ControlOutput) async throws {
+        switch request {
+        case .status: try await output.send(.status(await statusReport()))
+        case .devices(let name): try await output.send(.devices(try await deviceReports(name)))
+        case .trace(let device): try await trace(device, output)
+        case .browse(let pattern): try await browse(pattern, output)
+        case .read(let tags): try await read(tags, output)
+        case .watch(let tags): try await watch(tags, output)
+        case .user(let request): try await output.send(try await users.perform(request))
+        }
+    }
+
+    // MARK: Devices and agents
+
+    private func deviceReports(_ name: String?) async throws -> [DeviceReport] {
+        if let name {
+            guard let device = device(named: name) else { throw noDevice(name) }
+            return [await report(device)]
+        }
+        var reports: [DeviceReport] = []
+        for device in devices.values.sorted(by: { $0.configuration.name < $1.configuration.name }) {
+            reports.append(await report(device))
+        }
+        return reports
+    }
+
+    private func report(_ device: RunningDevice) async -> DeviceReport {
+        if let driver = device.driver { return DeviceReport(await driver.status()) }
+        return DeviceReport(
+            disabled: device.configuration.name, driver: device.configuration.driver.rawValue,
+            tags: device.handles.count)
+    }
+
+    private func noDevice(_ name: String) -> GatewayError {
+        let names = devices.keys.sorted().joined(separator: ", ")
+        return GatewayError(.refused, "there is no device \(name); the devices are: \(names)")
+    }
+
+    private func statusReport() async throws -> StatusReport {
+        StatusReport(
+            name: configuration?.name ?? "", process: getpid(), tags: store.directory.count,
+            startedMilliseconds: started.milliseconds,
+            agents: agents.values.sorted { $0.configuration.name < $1.configuration.name }.map(\.report)
+                + refused.sorted { $0.key < $1.key }.map {
+                    StatusReport.Agent(name: $0.key, type: "", state: "refused", details: "", lastError: $0.value)
+                }
+                + failed.sorted { $0.key < $1.key }.map {
+                    StatusReport.Agent(name: $0.key, type: "", state: "failed", details: "", lastError: $0.value)
+                },
+            devices: try await deviceReports(nil))
+    }
+
+    private nonisolated func trace(_ name: String, _ output: ControlOutput) async throws {
+        guard let device = await device(named: name) else { throw await noDevice(name) }
+        guard let driver = device.driver else {
+            throw GatewayError(.refused, "the device \(name) is disabled in the configuration")
+        }
+        for await entry in await driver.trace() { try await output.send(.trace(TraceReport(entry))) }
+    }
+
+    // MARK: Tags
+
+    private nonisolated func browse(_ pattern: String, _ output: ControlOutput) async throws {
+        let wanted = try TagPattern(pattern)
+        let directory = store.directory
+        let matches = directory.handles.compactMap { handle in
+            directory[handle].flatMap { wanted.matches($0.name) ? TagReport($0) : nil }
+        }
+        try await send(matches, output)
+    }
+
+    private nonisolated func read(_ names: [String], _ output: ControlOutput) async throws {
+        let found = try resolve(names)
+        let values = await store.read(found.map(\.handle))
+        try await send(zip(found, values).map { TagReport($0.definition, $1) }, output)
+    }
+
+    private nonisolated func watch(_ names: [String], _ output: ControlOutput) async throws {
+        let found = try resolve(names)
+        let mailbox = await store.subscribe(found.map(\.handle), mode: .every(cap: 10_000), current: true)
+        do {
+            while !Task.isCancelled {
+                await mailbox.wait()
+                let contents = mailbox.take()
+                if contents.dropped > 0 { try await output.send(.missed(contents.dropped)) }
+                try await send(contents.updates.map { TagReport(found[Int($0.slot)].definition, $0.value) }, output)
+            }
+        } catch {
+            await store.unsubscribe(mailbox)
+            throw error
+        }
+        await store.unsubscribe(mailbox)
+    }
+
+    /// A few thousand a line, so that no line grows without bound.
+    private nonisolated func send(_ reports: [TagReport], _ output: ControlOutput) async throws {
+        var rest = reports[...]
+        while !rest.isEmpty {
+            try await output.send(.tags(Array(rest.prefix(1000))))
+            rest = rest.dropFirst(1000)
+        }
+    }
+
+    /// Names, or patterns when they hold a star, in the order asked.
+    private nonisolated func resolve(_ names: [String]) throws -> [(handle: TagHandle, definition: TagDefinition)] {
+        let directory = store.directory
+        var found: [(handle: TagHandle, definition: TagDefinition)] = []
+        var seen: Set<TagHandle> = []
+        func add(_ handle: TagHandle) {
+            guard let definition = directory[handle], seen.insert(handle).inserted else { return }
+            found.append((handle, definition))
+        }
+        for name in names {
+            if name.contains("*") {
+                let pattern = try TagPattern(name)
+                let before = found.count
+                for handle in directory.handles where directory[handle].map({ pattern.matches($0.name) }) ?? false {
+                    add(handle)
+                }
+                if found.count == before { throw GatewayError(.refused, "no tag matches \(name)") }
+            } else if let handle = directory.handle(named: name) {
+                add(handle)
+            } else {
+                throw GatewayError(.refused, "there is no tag \(name); sallyport tag browse lists them")
+            }
+        }
+        return found
+    }
+}
+
+extension UserStore {
+    /// Does what was asked about users; the same for a running gateway and for the data directory alone.
+    package func perform(_ request: UserRequest) async throws(GatewayError) -> ControlReply {
+        do throws(SecurityPolicyError) {
+            switch request {
+            case .add(let name, let groups, let administrator, let password):
+                let all = administrator ? groups + [GroupOptions.administrators] : groups
+                try await add(name: name, password: password, groups: all)
+            case .list: return .users(list().map(UserReport.init))
+            case .show(let name):
+                guard let user = user(named: name) else { throw .noSuchUser(name) }
+                return .users([UserReport(user)])
+            case .remove(let name): try await remove(name: name)
+            case .setPassword(let name, let password): try await setPassword(of: name, to: password)
+            case .setEnabled(let name, let enabled):
+                if enabled { try await enable(name: name) } else { try await disable(name: name) }
+            case .setGroups(let name, let groups): try await setGroups(of: name, to: groups)
+            }
+            return .done(nil)
+        } catch {
+            throw GatewayError(.refused, "\(error)")
+        }
+    }
+}
+
+extension UserReport {
+    init(_ user: User) {
+        name = user.name
+        groups = user.groups
+        enabled = !user.isDisabled
+        administrator = user.isAdministrator
+        createdMilliseconds = user.created.milliseconds
+    }
+}
+
+extension DeviceReport {
+    init(disabled name: String, driver: String, tags: Int) {
+        self.init(DeviceStatus(name: name, driver: driver, endpoint: "", state: .stopped, tags: tags))
+        state = "disabled"
+    }
+}
+
+extension TagReport {
+    init(_ definition: TagDefinition, _ value: TagValue? = nil) {
+        name = definition.name.text
+        type = definition.dataType.name + (definition.isArray ? " array" : "")
+        access = definition.access == .readWrite ? "read-write" : "read"
+        unit = definition.details?.unit
+        description = definition.details?.description
+        guard let value else { return }
+        var json = JSONBytes()
+        json.append(data: value.data)
+        self.value = String(decoding: json.bytes, as: UTF8.self)
+        quality = value.quality.text
+        timeMilliseconds = value.timestamp.milliseconds
+    }
+}
+
+extension RunningAgent {
+    var report: StatusReport.Agent {
+        switch kind {
+        case .mqtt(let agent):
+            let status = agent.status
+            let queue = status.queue
+            return StatusReport.Agent(
+                name: configuration.name, type: "mqtt", state: status.state.rawValue,
+                details: "\(agent.options.broker), \(agent.items.count) items, \(status.published) messages and "
+                    + "\(status.events) events published, \(queue.messages) waiting, "
+                    + "\(queue.droppedMessages) dropped, \(status.refused) refused",
+                lastError: status.lastError)
+        case .restServer(let listener):
+            let snapshot = listener.snapshot
+            return StatusReport.Agent(
+                name: configuration.name, type: "rest-server", state: snapshot.state, details: snapshot.endpoint,
+                lastError: snapshot.lastError)
+        }
+    }
+}

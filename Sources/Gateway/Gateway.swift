@@ -1,0 +1,141 @@
+import Drivers
+package import GatewayConfiguration
+package import Logging
+import MQTTAgent
+package import NIOCore
+import NIOPosix
+import Publishing
+package import SecurityPolicy
+import Synchronization
+package import TagStore
+import Tags
+
+/// The coordinator: builds devices and agents from the configuration, and starts, reloads and stops them in order.
+///
+/// The order of a start is policy, devices, agents; of a stop agents that serve, devices, agents that publish, so that
+/// what was polled last is still sent. One that fails leaves the others running.
+package actor Gateway {
+    package nonisolated let store = TagStore()
+    package nonisolated let policy: PolicyBox
+    package nonisolated let users: UserStore
+    nonisolated let verifier: PasswordVerifier
+    nonisolated let dataDirectory: DataDirectory
+    nonisolated let eventLoops: any EventLoopGroup
+    nonisolated let logger: Logger
+    nonisolated let started = Timestamp.now
+
+    var configuration: GatewayConfiguration?
+    /// By `Channel.Device`.
+    var devices: [String: RunningDevice] = [:]
+    /// By name.
+    var agents: [String: RunningAgent] = [:]
+    /// Agents that must not run, by name, with the reason.
+    var refused: [String: String] = [:]
+    /// Agents that could not be started, by name, with the reason.
+    var failed: [String: String] = [:]
+    /// What agents that are being replaced have not delivered, by name: their successors go on with it.
+    var leftQueues: [String: MessageQueue] = [:]
+    /// Set from outside while a change may be going on: it then gives up what it has not begun.
+    private nonisolated let stopWanted = Atomic(false)
+    /// The gateway's own tags: their handles once registered, and the source of their values, made anew by a change.
+    var systemHandles: [TagHandle]?
+    var systemSource: SystemTagSource?
+    /// The devices that the source was made for, in its order.
+    var systemDevices: [RunningDevice] = []
+    var systemTask: Task<Void, Never>?
+    private(set) var isChanging = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    package init(
+        dataDirectory: DataDirectory, users: UserStore, eventLoops: any EventLoopGroup, logger: Logger
+    ) {
+        self.dataDirectory = dataDirectory
+        self.users = users
+        self.eventLoops = eventLoops
+        self.logger = logger
+        policy = PolicyBox()
+        verifier = PasswordVerifier(users: users)
+    }
+
+    /// Makes what runs match the configuration. What could not be started is told and left out; the rest runs.
+    ///
+    /// - Parameter refusals: agents that must not run although they are enabled, each with the reason.
+    /// - Returns: a sentence for each agent that could not be started.
+    package func apply(_ new: GatewayConfiguration, refusals: [String: String] = [:]) async -> [String] {
+        var new = new
+        for index in new.agents.indices {
+            guard let reason = refusals[new.agents[index].name] else { continue }
+            new.agents[index].enabled = false
+            logger.error(
+                "Agent refused", metadata: ["agent": "\(new.agents[index].name)", "reason": "\(reason)"])
+        }
+        refused = refusals
+        await enterChange()
+        defer { leaveChange() }
+        let diff = ConfigurationDiff(from: configuration, to: new)
+        configuration = new
+        policy.replace(PolicySnapshot(groups: new.groups))
+        users.setMinimumPasswordLength(new.minimumPasswordLength)
+
+        let starting = Set(diff.startedAgents.map(\.name))
+        for name in diff.stoppedAgents where starting.contains(name) {
+            if case .mqtt(let running)? = agents[name]?.kind { leftQueues[name] = running.queue }
+        }
+        await stopAgents(diff.stoppedAgents)
+        if isStopWanted { return [] }
+        await replaceDevices(diff)
+        await startSystemTags()
+        var failures: [String] = []
+        for agent in new.agents where agent.enabled {
+            if isStopWanted { return failures }
+            if starting.contains(agent.name) || agents[agent.name] == nil {
+                if let failure = await start(agent) { failures.append(failure) }
+            } else {
+                await refresh(agent)
+            }
+        }
+        leftQueues = [:]
+        logger.info(
+            "Configuration applied",
+            metadata: [
+                "devices": "\(devices.count)", "agents": "\(agents.count)", "tags": "\(store.directory.count)",
+                "changes": "\(diff.changes)",
+            ])
+        return failures
+    }
+
+    /// Makes a change that is going on give up, so that the stop need not wait for it.
+    package nonisolated func wantStop() { stopWanted.store(true, ordering: .relaxed) }
+
+    private nonisolated var isStopWanted: Bool { stopWanted.load(ordering: .relaxed) }
+
+    /// Stops everything, in order.
+    package func stop() async {
+        await enterChange()
+        defer { leaveChange() }
+        let serving = agents.values.filter { if case .restServer = $0.kind { true } else { false } }
+        await stopAgents(serving.map(\.configuration.name))
+        await stopDevices(Array(devices.keys))
+        systemTask?.cancel()
+        await stopAgents(Array(agents.keys))
+    }
+
+    // MARK: One change at a time
+
+    /// An actor lets others in at every `await`; a reload must not meet another half-way.
+    private func enterChange() async {
+        if isChanging {
+            await withCheckedContinuation { waiting.append($0) }
+        } else {
+            isChanging = true
+        }
+    }
+
+    private func leaveChange() {
+        if waiting.isEmpty {
+            isChanging = false
+        } else {
+            waiting.removeFirst().resume()
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import GatewayConfiguration
+import MQTTAgent
+import NIOSSL
+import RESTServerAgent
+import ServiceLifecycle
+import Synchronization
+import Tags
+
+/// An agent while it runs, with the task that runs it.
+struct RunningAgent {
+    enum Kind {
+        case mqtt(MQTTAgent)
+        case restServer(ListenerState)
+    }
+
+    let configuration: AgentConfiguration
+    let kind: Kind
+    let task: Task<Void, Never>
+
+    /// Asks the agent to end in order; its task ends when it has.
+    func stop() async {
+        switch kind {
+        case .mqtt: task.cancel()
+        case .restServer(let state):
+            // Answers on their way are finished: a cancellation would cut them off.
+            if let listener = state.stop() {
+                await listener.triggerGracefulShutdown()
+            } else {
+                task.cancel()
+            }
+        }
+    }
+}
+
+/// Whether a REST server agent listens, as its task tells it.
+final class ListenerState: Sendable {
+    struct Snapshot {
+        var state = "starting"
+        var endpoint = ""
+        var lastError: String?
+        /// Of the certificate that new connections get.
+        var fingerprint: String?
+        fileprivate var agent: RESTServerAgent?
+        fileprivate var listener: ServiceGroup?
+        fileprivate var isStopping = false
+    }
+
+    private let box = Mutex(Snapshot())
+
+    var snapshot: Snapshot { box.withLock { $0 } }
+    var isStopping: Bool { box.withLock { $0.isStopping } }
+
+    /// Remembers what listens, to be stopped in order; false when the stop came first.
+    func starting(_ agent: RESTServerAgent, _ listener: ServiceGroup) -> Bool {
+        box.withLock { snapshot in
+            snapshot.agent = agent
+            snapshot.listener = listener
+            return !snapshot.isStopping
+        }
+    }
+
+    func serving(fingerprint: String) { box.withLock { $0.fingerprint = fingerprint } }
+
+    /// Serves new connections with another certificate.
+    func reload(_ configuration: TLSConfiguration) throws(RESTServerAgentError) {
+        try box.withLock { $0.agent }?.reload(tlsConfiguration: configuration)
+    }
+
+    /// What listens now, if anything does; nothing is started any more.
+    fileprivate func stop() -> ServiceGroup? {
+        box.withLock { snapshot in
+            snapshot.isStopping = true
+            return snapshot.listener
+        }
+    }
+
+    func listening(at endpoint: String) {
+        box.withLock { snapshot in
+            snapshot.state = "listening"
+            snapshot.endpoint = endpoint
+            snapshot.lastError = nil
+        }
+    }
+
+    func failed(_ reason: String) {
+        box.withLock { snapshot in
+            snapshot.state = "failed"
+            snapshot.lastError = reason
+            snapshot.listener = nil
+        }
+    }
+
+    func stopped() { box.withLock { $0.state = "stopped" } }
+}

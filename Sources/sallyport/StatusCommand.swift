@@ -1,0 +1,25 @@
+import ArgumentParser
+import Gateway
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show the agents and devices of the running gateway.")
+
+    @OptionGroup var path: ConfigurationPath
+    @OptionGroup var format: FormatOption
+
+    func run() throws {
+        let client = try path.connect()
+        try client.send(.status)
+        guard case .status(let status)? = try client.next() else { return }
+        guard format.format == .text else { return try Terminal.json(status) }
+        Terminal.say(
+            "\(status.name)  process \(status.process), \(status.tags) tags, up since "
+                + "\(Terminal.time(status.startedMilliseconds)) UTC")
+        for agent in status.agents {
+            Terminal.say("agent \(agent.name)  \(agent.type)  \(agent.state)  \(agent.details)")
+            if let error = agent.lastError { Terminal.say("  last error   \(error)") }
+        }
+        status.devices.forEach { $0.show() }
+    }
+}
