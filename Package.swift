@@ -120,6 +120,12 @@ let package = Package(
             name: "EndToEnd",
             capability: .command(
                 intent: .custom(verb: "e2e", description: "Runs the end-to-end tests with the real binary and peers"))),
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: ["Tags", "TagStore", "WireFormat", "Publishing"],
+            path: "Benchmarks",
+            exclude: ["README.md", "peers", "run"],
+            swiftSettings: settings),
 
         // Tests
         .target(
