@@ -18,8 +18,6 @@ struct ModbusFrame: Equatable, Sendable {
 /// Cuts a stream of bytes into frames. A header that cannot be one is an error, after which the stream is not usable:
 /// where the next frame begins is not known.
 struct ModbusFrameDecoder {
-    static let headerLength = 7
-
     /// Less than one frame once `next` has given nil.
     private(set) var buffer = ByteBuffer()
 

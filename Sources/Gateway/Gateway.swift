@@ -69,9 +69,9 @@ package actor Gateway {
             logger.error(
                 "Agent refused", metadata: ["agent": "\(new.agents[index].name)", "reason": "\(reason)"])
         }
-        refused = refusals
         await enterChange()
         defer { leaveChange() }
+        refused = refusals
         let diff = ConfigurationDiff(from: configuration, to: new)
         configuration = new
         policy.replace(PolicySnapshot(groups: new.groups))

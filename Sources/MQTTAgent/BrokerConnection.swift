@@ -16,6 +16,8 @@ final class BrokerConnection: Sendable {
         var stop = false
         var finished: CheckedContinuation<Void, Never>?
         var isFinished = false
+        /// Nobody waits for the thread any more: it must not touch the queue, which a successor may have.
+        var isAbandoned = false
         /// The last message was refused: a next one is no news.
         var isRefusing = false
     }
@@ -73,8 +75,11 @@ final class BrokerConnection: Sendable {
 
     /// Stops waiting for the thread: it ends when what it is blocked in returns.
     func abandon() {
+        shared.withLock { $0.isAbandoned = true }
         resumeWaiter()
     }
+
+    private var isAbandoned: Bool { shared.withLock { $0.isAbandoned } }
 
     /// Returns once the thread has ended or was abandoned.
     func finished() async {
@@ -90,7 +95,7 @@ final class BrokerConnection: Sendable {
     private func runThread() {
         run()
         set(state: .stopped)
-        queue.setWake(nil)
+        if !isAbandoned { queue.setWake(nil) }
         resumeWaiter()
     }
 
@@ -120,6 +125,8 @@ final class BrokerConnection: Sendable {
                 try serve(&attempts)
                 return
             } catch {
+                // Left behind in a look-up: the queue may be another connection's by now.
+                if isAbandoned { return }
                 queue.rewind()
                 attempts.lost(error, at: clock.now, jitter: Double.random(in: 0...1))
                 let isThrownOut = error.kind == .network && attempts.isThrownOut

@@ -70,7 +70,7 @@ final class ByteGate: ChannelInboundHandler {
         var bytes = ByteGate.unwrapInboundIn(data)
         // The last byte goes alone: when it ends no request it belongs to the next one, of which nobody else would tell
         // that it has begun before its head is whole. Not where a head ends with the read, as nearly every GET's does:
-        // then nothing of another one came, and passing twice costs a twentieth of a request.
+        // then nothing of another one came, and passing twice would cost three or four in a hundred.
         let endsHead = bytes.readableBytesView.suffix(4).elementsEqual(ByteGate.headEnd)
         if bytes.readableBytes > 1, !endsHead, let first = bytes.readSlice(length: bytes.readableBytes - 1) {
             pass(first, context)

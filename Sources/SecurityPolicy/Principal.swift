@@ -18,8 +18,6 @@ package struct Principal: Sendable, Hashable, CustomStringConvertible {
     /// Who did not say who they are.
     package static let anonymous = Principal()
 
-    package var isAnonymous: Bool { name == nil }
-
     package var isAdministrator: Bool { groups.contains { sameName($0, GroupOptions.administrators) } }
 
     package var description: String { name ?? GroupOptions.anonymous }

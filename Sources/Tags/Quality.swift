@@ -39,7 +39,6 @@ package struct Quality: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     package static let removed = Quality(rawValue: 72)
 
     @inlinable package var isGood: Bool { rawValue == 0 }
-    @inlinable package var isUncertain: Bool { rawValue > 0 && rawValue < 64 }
     @inlinable package var isBad: Bool { rawValue >= 64 }
 
     /// A few words, fit for a metric label or a reason on the wire.
