@@ -41,8 +41,9 @@ package struct DeviceStatus: Sendable, Equatable {
     package var timeouts: UInt64
     package var exceptions: UInt64
     package var reconnects: UInt64
-    /// Of the last complete poll.
+    /// Of the last poll in which the device answered every request, be it with a refusal.
     package var lastPoll: Duration?
+    /// The end of the last poll that brought a value.
     package var lastGood: Timestamp?
     /// The last failure in words, with its time.
     package var lastError: String?

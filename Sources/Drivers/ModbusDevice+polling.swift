@@ -128,6 +128,7 @@ extension ModbusDevice {
         var batch: [TagUpdate] = []
         batch.reserveCapacity(groups[group].tags)
         var hasAnswered = false
+        var hasData = false
         var isComplete = true
         var index = 0
         while index < groups[group].blocks.count, !isStopping {
@@ -140,13 +141,13 @@ extension ModbusDevice {
                 groups[group].blocks[index].isRefused = false
                 groups[group].blocks[index].pieces = []
                 hasAnswered = true
+                hasData = true
                 decode(pdu, block, into: &batch)
             case .exception(let exception):
                 groups[group].blocks[index].isSuspect = false
                 hasAnswered = true
                 if exception == .illegalAddress, groups[group].refused(at: index, now: .now()) { continue }
                 if exception != .illegalAddress, groups[group].cutAgain(at: index, now: .now()) { continue }
-                isComplete = false
                 failed("\(exception) to \(words.words(block.request))")
                 let quality: Quality = exception == .illegalAddress ? .addressRefused : .deviceException
                 for item in block.items { append(item.tag, quality, to: &batch) }
@@ -165,10 +166,9 @@ extension ModbusDevice {
         }
         guard !isStopping else { return }
         groups[group].mendSplits()
-        if isComplete, !groups[group].blocks.isEmpty {
-            state.lastPoll = .nanoseconds((NIODeadline.now() - began).nanoseconds)
-            state.lastGood = .now
-        }
+        // A refused address says nothing against the others: values came, and the device answered everything.
+        if hasData { state.lastGood = .now }
+        if isComplete, hasAnswered { state.lastPoll = .nanoseconds((NIODeadline.now() - began).nanoseconds) }
         await deliver(&batch)
     }
 

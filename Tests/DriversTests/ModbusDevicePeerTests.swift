@@ -97,6 +97,13 @@ struct ModbusDevicePeerTests {
                 let status = await device.status()
                 #expect(status.state == .connected && status.exceptions > 0)
                 #expect(status.lastError?.hasPrefix("exception 2 (illegal data address) to read holding") == true)
+                // What is refused does not hide that the others come: both go on with the polls.
+                let polled = recorder.history(0).count
+                await recorder.wait(delivered: { $0.history(0).count > polled + 2 })
+                let later = await device.status()
+                #expect(later.lastPoll != nil)
+                let before = try #require(status.lastGood), after = try #require(later.lastGood)
+                #expect(after > before)
             }
         }
     }
