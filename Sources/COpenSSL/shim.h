@@ -82,6 +82,11 @@ static inline unsigned long sallyport_name_format(void) {
     return XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB;
 }
 
+// RFC 4514, the most specific part first; letters beyond ASCII stay as they are.
+static inline unsigned long sallyport_rfc4514_format(void) {
+    return XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB;
+}
+
 static inline long sallyport_memory_contents(BIO *memory, char **bytes) {
     return BIO_get_mem_data(memory, bytes);
 }

@@ -110,6 +110,50 @@ import Glibc
         return texts
     }
 
+    /// The subject alternative names of the four kinds that mean something to us; what is not printable is left out.
+    var namesByKind: Set<AlternativeName> {
+        guard let found = unsafe X509_get_ext_d2i(pointer, NID_subject_alt_name, nil, nil) else {
+            ERR_clear_error()
+            return []
+        }
+        let names = OpaquePointer(found)
+        defer { unsafe GENERAL_NAMES_free(names) }
+        var all: Set<AlternativeName> = []
+        for index in 0..<max(0, unsafe sallyport_names_count(names)) {
+            var kind: Int32 = 0
+            guard let value = unsafe GENERAL_NAME_get0_value(sallyport_names_at(names, index), &kind),
+                [GEN_DNS, GEN_IPADD, GEN_EMAIL, GEN_URI].contains(kind)
+            else { continue }
+            let string = unsafe value.assumingMemoryBound(to: ASN1_STRING.self)
+            let bytes = unsafe Array(
+                UnsafeBufferPointer(start: ASN1_STRING_get0_data(string), count: Int(ASN1_STRING_length(string))))
+            if kind == GEN_IPADD {
+                if let address = IPAddressText(networkOrder: bytes) { all.insert(.address(address.text)) }
+                continue
+            }
+            guard !bytes.isEmpty, bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { continue }
+            let text = String(decoding: bytes, as: UTF8.self)
+            switch kind {
+            case GEN_DNS: all.insert(.host(text.lowercased()))
+            case GEN_EMAIL: all.insert(.email(text))
+            default: all.insert(.uri(text))
+            }
+        }
+        return all
+    }
+
+    /// The subject whole, as RFC 4514 writes it.
+    var distinguishedName: String {
+        guard let memory = MemoryBIO(),
+            unsafe X509_NAME_print_ex(
+                memory.pointer, X509_get_subject_name(pointer), 0, sallyport_rfc4514_format()) >= 0
+        else { return "" }
+        return String(decoding: memory.contents, as: UTF8.self)
+    }
+
+    /// Whether it says of itself that it may issue others.
+    var isAuthority: Bool { unsafe X509_check_ca(pointer) == 1 }
+
     /// How hard its key is to break, in bits; 112 is the least that is let in.
     var securityBits: Int32 {
         guard let key = unsafe X509_get0_pubkey(pointer) else { return 0 }

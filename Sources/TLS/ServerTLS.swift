@@ -2,9 +2,11 @@ package import NIOSSL
 
 /// The rules of our listeners: TLS 1.2 or 1.3 with ECDHE and AEAD only.
 package enum ServerTLS {
+    /// - Parameter clients: whose certificates are asked for; nil asks for none. One that is sent must come from them, be
+    ///   valid and be for clients (`clientAuth`, where it says what it is for), or the handshake fails.
     /// - Throws: `TLSError` when NIOSSL's library refuses what OpenSSL has read.
     package static func configuration(
-        identity: TLSIdentity, minimumVersion: TLSVersion = .v1_2
+        identity: TLSIdentity, minimumVersion: TLSVersion = .v1_2, clients: ClientTrust? = nil
     ) throws(TLSError) -> TLSConfiguration {
         do {
             let chain = try identity.certificates.map {
@@ -16,6 +18,15 @@ package enum ServerTLS {
             configuration.minimumTLSVersion = minimumVersion == .v1_3 ? .tlsv13 : .tlsv12
             configuration.cipherSuiteValues = suites
             configuration.applicationProtocols = ["http/1.1"]
+            if let clients {
+                configuration.trustRoots = .certificates(
+                    try clients.authorities.map { try NIOSSLCertificate(bytes: $0, format: .der) })
+                // Clients have no host name to hold a certificate against.
+                configuration.certificateVerification =
+                    clients.isRequired ? .noHostnameVerification : .optionalVerification
+                // So that a client with several certificates shows the right one.
+                configuration.sendCANameList = true
+            }
             return configuration
         } catch {
             throw TLSError(
@@ -23,7 +34,7 @@ package enum ServerTLS {
         }
     }
 
-    private static let suites: [NIOTLSCipher] = [
+    static let suites: [NIOTLSCipher] = [
         .TLS_AES_256_GCM_SHA384, .TLS_CHACHA20_POLY1305_SHA256, .TLS_AES_128_GCM_SHA256,
         .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, .TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
         .TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, .TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,

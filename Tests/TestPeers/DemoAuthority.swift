@@ -41,9 +41,11 @@ package final class DemoAuthority: Sendable {
             ])
     }
 
-    /// Makes a key and its certificate. `names` as OpenSSL writes them: `DNS:localhost`, `IP:127.0.0.1`.
+    /// Makes a key and its certificate. `names` as OpenSSL writes them: `DNS:localhost`, `IP:127.0.0.1`; negative `days`
+    /// make one that has expired.
     package func issue(
-        _ commonName: String, names: [String] = ["DNS:localhost", "IP:127.0.0.1"], usage: Usage = .server,
+        _ commonName: String, organization: String? = nil, names: [String] = ["DNS:localhost", "IP:127.0.0.1"],
+        usage: Usage = .server,
         days: Int = 30
     ) async throws -> Identity {
         let serial = String(UInt64.random(in: 1...UInt64(Int64.max)), radix: 16)
@@ -54,6 +56,7 @@ package final class DemoAuthority: Sendable {
             distinguished_name = name
             prompt = no
             [name]
+            \(organization.map { "O = \($0)" } ?? "")
             CN = \(commonName)
             [leaf]
             basicConstraints = critical,CA:FALSE

@@ -1,0 +1,46 @@
+import COpenSSL
+
+/// The authorities whose certificates clients log in with, and whether every client needs one.
+package struct ClientTrust: Sendable, Equatable {
+    /// DER.
+    let authorities: [[UInt8]]
+    let isRequired: Bool
+    /// Tells one set of authorities from another.
+    package let fingerprint: String
+
+    /// Reads and checks the file. It blocks on the disk: not for the cooperative thread pool.
+    ///
+    /// - Parameter now: seconds since 1970; nil asks the clock.
+    package static func load(
+        caFile path: String, isRequired: Bool, now: Int64? = nil
+    ) throws(TLSError) -> ClientTrust {
+        let found = try Certificate.all(inPEM: BoundedFile(path: path).bytes, path: path)
+        for (index, certificate) in found.enumerated() {
+            guard certificate.isAuthority else {
+                throw TLSError(
+                    .contents, path: path,
+                    reason: "certificate \(index + 1) in it (\(certificate.subject)) is no authority (CA:TRUE): "
+                        + "name the certificate of the authority that issues the clients' certificates")
+            }
+            guard certificate.securityBits >= 112 else {
+                throw TLSError(
+                    .weakKey, path: path,
+                    reason: "the key of certificate \(index + 1) in it is too short (\(certificate.securityBits) bits "
+                        + "of security): use an authority with RSA of at least 2048 bits or P-256")
+            }
+        }
+        guard found.contains(where: \.isSelfIssued) else {
+            throw TLSError(
+                .contents, path: path,
+                reason: "holds no root (an authority that has signed itself): add it to the file, chains end there")
+        }
+        let moment = now ?? CertificateTime.now
+        guard found.contains(where: { $0.isSelfIssued && $0.validFrom <= moment && moment <= $0.validUntil }) else {
+            throw TLSError(
+                .expired, path: path, reason: "every root in it has expired or is not valid yet: put a valid one there")
+        }
+        return ClientTrust(
+            authorities: found.map(\.der), isRequired: isRequired,
+            fingerprint: found.map(\.fingerprint).joined(separator: ","))
+    }
+}
