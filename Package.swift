@@ -70,8 +70,14 @@ let package = Package(
         .target(
             name: "SecurityPolicy",
             dependencies: ["Tags", .crypto, .cryptoExtras, .grdb, .logging],
+            exclude: ["Passwords"],
+            swiftSettings: settings,
+            plugins: ["EmbedCommonPasswords"]),
+        .target(name: "TLS", dependencies: ["COpenSSL", .nioSSL], swiftSettings: wrapperSettings),
+
+        .target(
+            name: "Writes", dependencies: ["Tags", "WireFormat", "TagStore", "SecurityPolicy"],
             swiftSettings: settings),
-        .target(name: "TLS", dependencies: ["COpenSSL", .nioSSL, .logging], swiftSettings: wrapperSettings),
 
         // Agents
         .target(
@@ -81,9 +87,8 @@ let package = Package(
         .target(
             name: "RESTServerAgent",
             dependencies: [
-                "Tags", "WireFormat", "TagStore", "SecurityPolicy", "TLS", "Publishing",
-                .hummingbirdCore, .nioCore, .nioPosix, .nioHTTP1, .nioSSL,
-                .nioTLS, .logging, .serviceLifecycle,
+                "Tags", "WireFormat", "TagStore", "SecurityPolicy", "TLS", "Publishing", "Writes",
+                .hummingbirdCore, .nioCore, .nioHTTP1, .nioSSL, .nioTLS, .logging, .serviceLifecycle,
             ],
             swiftSettings: settings),
 
@@ -95,14 +100,15 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "Posture", dependencies: ["GatewayConfiguration", "MQTTAgent", "RESTServerAgent", "TLS", "Tags"],
+            name: "Posture",
+            dependencies: ["GatewayConfiguration", "MQTTAgent", "RESTServerAgent", "SecurityPolicy", "TLS", "Tags"],
             swiftSettings: settings),
         .target(
             name: "Gateway",
             dependencies: [
                 "Tags", "TagStore", "WireFormat", "Publishing", "Drivers", "SecurityPolicy", "TLS", "MQTTAgent",
-                "RESTServerAgent", "GatewayConfiguration",
-                .nioCore, .nioPosix, .logging, .serviceLifecycle, .unixSignals,
+                "RESTServerAgent", "GatewayConfiguration", "Writes",
+                .nioCore, .nioPosix, .nioSSL, .nioTLS, .logging, .serviceLifecycle, .unixSignals,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -116,6 +122,7 @@ let package = Package(
 
         // Tools
         .plugin(name: "StampVersion", capability: .buildTool()),
+        .plugin(name: "EmbedCommonPasswords", capability: .buildTool()),
         .plugin(
             name: "EndToEnd",
             capability: .command(
@@ -132,7 +139,7 @@ let package = Package(
             name: "TestPeers",
             dependencies: [.subprocess],
             path: "Tests/TestPeers",
-            exclude: ["forward.py"],
+            exclude: ["browser.py", "chromium.py", "forward.py", "keepalive.py"],
             swiftSettings: settings),
         .testTarget(name: "TagsTests", dependencies: ["Tags"], swiftSettings: settings),
         .testTarget(name: "TagStoreTests", dependencies: ["TagStore", "Tags"], swiftSettings: settings),
@@ -144,7 +151,14 @@ let package = Package(
             name: "DriversTests",
             dependencies: ["Drivers", "Tags", "TestPeers", .nioCore, .nioPosix, .logging], swiftSettings: settings),
         .testTarget(
-            name: "SecurityPolicyTests", dependencies: ["SecurityPolicy", "Tags", .grdb, .logging],
+            name: "SecurityPolicyTests", dependencies: ["SecurityPolicy", "Tags", .grdb],
+            exclude: ["Fixtures"], swiftSettings: settings),
+        .testTarget(
+            name: "WritesTests",
+            dependencies: [
+                "Writes", "SecurityPolicy", "TagStore", "Tags", "WireFormat", "Drivers", "TestPeers", .nioPosix,
+                .logging,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "TLSTests",
@@ -157,16 +171,15 @@ let package = Package(
         .testTarget(
             name: "RESTServerAgentTests",
             dependencies: [
-                "RESTServerAgent", "SecurityPolicy", "TagStore", "Tags", "TLS", "Publishing", "TestPeers", .logging,
-                .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+                "RESTServerAgent", "SecurityPolicy", "TagStore", "Tags", "TLS", "Publishing", "WireFormat", "Writes",
+                "TestPeers", .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .serviceLifecycle,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "GatewayConfigurationTests",
             dependencies: [
                 "GatewayConfiguration", "Drivers", "MQTTAgent", "RESTServerAgent", "Publishing", "SecurityPolicy",
-                "TLS",
-                "Tags", "TestPeers",
+                "TLS", "Tags", "TestPeers",
             ],
             swiftSettings: settings),
         .testTarget(
@@ -174,10 +187,13 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["Gateway", "GatewayConfiguration", "Drivers", "MQTTAgent", "Tags", "TestPeers"],
+            dependencies: [
+                "Gateway", "GatewayConfiguration", "Drivers", "MQTTAgent", "SecurityPolicy", "TLS", "Tags", "TestPeers",
+                "Writes", .nioCore, .nioPosix, .nioSSL, .logging,
+            ],
             swiftSettings: settings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestPeers", "Tags", .subprocess], swiftSettings: settings),
+            name: "EndToEndTests", dependencies: ["TestPeers", .subprocess], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

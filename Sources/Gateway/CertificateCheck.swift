@@ -6,21 +6,41 @@ import TLS
 /// Opens the certificates, keys and authorities that enabled agents name, as they will when they start, so that `check`
 /// finds a bad one before a start does.
 package enum CertificateCheck {
+    private static func forwarding(_ configuration: GatewayConfiguration) -> [ConfigurationProblem] {
+        guard let syslog = configuration.auditForwarding.syslog else { return [] }
+        do throws(TLSError) {
+            _ = try ClientTLS.configuration(syslog.tls)
+            return []
+        } catch {
+            return [ConfigurationProblem(place: syslog.place, message: "audit forwarding: \(error)")]
+        }
+    }
+
     /// Reads files: not for the cooperative thread pool.
     package static func problems(of configuration: GatewayConfiguration) -> [ConfigurationProblem] {
-        configuration.agents.filter(\.enabled).compactMap { agent in
-            do throws(TLSError) {
-                switch agent.options {
-                case .mqtt(let options) where options.broker.usesTLS:
-                    _ = try ClientTLSContext(options: options.tls, host: options.broker.host)
-                case .restServer(let options):
-                    if options.https, let identity = options.identity { _ = try TLSIdentity.load(identity) }
-                case .mqtt: break
+        forwarding(configuration)
+            + configuration.agents.filter(\.enabled).compactMap { agent in
+                do throws(TLSError) {
+                    switch agent.options {
+                    case .mqtt(let options) where options.broker.usesTLS:
+                        _ = try ClientTLSContext(options: options.tls, host: options.broker.host)
+                    case .restServer(let options):
+                        guard options.https else { return nil }
+                        if let identity = options.identity { _ = try TLSIdentity.load(identity) }
+                        _ = try clientTrust(options)
+                    case .mqtt: break
+                    }
+                    return nil
+                } catch {
+                    return ConfigurationProblem(place: agent.place, message: "agent \(agent.name): \(error)")
                 }
-                return nil
-            } catch {
-                return ConfigurationProblem(place: agent.place, message: "agent \(agent.name): \(error)")
             }
-        }
+    }
+
+    /// The authorities whose certificates clients of an agent log in with; nil where it asks for none. Reads files.
+    static func clientTrust(_ options: RESTServerAgentOptions) throws(TLSError) -> ClientTrust? {
+        guard options.https, options.clientCertificates.mode != .none, let file = options.clientCertificates.caFile
+        else { return nil }
+        return try ClientTrust.load(caFile: file, isRequired: options.clientCertificates.mode == .required)
     }
 }

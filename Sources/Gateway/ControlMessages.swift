@@ -1,4 +1,5 @@
 package import Drivers
+package import SecurityPolicy
 import Tags
 
 /// What the command line asks of a running gateway: one JSON object on one line of `control.sock`.
@@ -10,17 +11,26 @@ package enum ControlRequest: Codable, Sendable, Equatable {
     case read(tags: [String])
     case watch(tags: [String])
     case user(UserRequest)
+    case token(TokenRequest)
+    /// The policy in force, then the names of all tags.
+    case policy
+    case write(WriteCommand)
+    case auditLog(AuditLogRequest)
 }
 
-/// What is asked about users, of a running gateway or of the data directory itself.
-package enum UserRequest: Codable, Sendable, Equatable {
-    case add(name: String, groups: [String], administrator: Bool, password: String)
-    case list
-    case show(name: String)
-    case remove(name: String)
-    case setPassword(name: String, password: String)
-    case setEnabled(name: String, Bool)
-    case setGroups(name: String, groups: [String])
+/// A write from the terminal, by a user: the local operator may not write. `value` is taken as its text.
+package struct WriteCommand: Codable, Sendable, Equatable {
+    package var user: String
+    package var password: String
+    package var tag: String
+    package var value: String
+
+    package init(user: String, password: String, tag: String, value: String) {
+        self.user = user
+        self.password = password
+        self.tag = tag
+        self.value = value
+    }
 }
 
 /// What comes back: any number of lines, the last one `done` or `failed`.
@@ -32,6 +42,18 @@ package enum ControlReply: Codable, Sendable, Equatable {
     /// So many changes came faster than they were read.
     case missed(Int)
     case users([UserReport])
+    case policy(PolicyReport)
+    /// Names of tags, and once more those of them that are read-only.
+    case names([String], readOnly: [String])
+    case verdict(VerdictReport)
+    case tokens([TokenReport])
+    /// A new token, told this once.
+    case secret(String)
+    case auditEntries([AuditEntry])
+    /// Of an export, without their ends.
+    case auditLines([String])
+    case auditHead(AuditHead)
+    case auditVerification(AuditVerification)
     case done(String?)
     case failed(String)
 }
@@ -113,10 +135,12 @@ package struct TagReport: Codable, Sendable, Equatable {
     package var timeMilliseconds: Int64?
 }
 
-package struct UserReport: Codable, Sendable, Equatable {
-    package var name: String
-    package var groups: [String]
-    package var enabled: Bool
-    package var administrator: Bool
-    package var createdMilliseconds: Int64
+/// What became of a write, as SURFACE names it.
+package struct VerdictReport: Codable, Sendable, Equatable {
+    package var id: String
+    /// applied, rejected or unknown.
+    package var verdict: String
+    /// Of a rejection.
+    package var code: String?
+    package var reason: String
 }

@@ -8,6 +8,8 @@ import Synchronization
 /// Where a handler of control requests sends its replies.
 struct ControlOutput {
     fileprivate let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    /// Who asks, as the kernel says.
+    let user: uid_t
 
     func send(_ reply: ControlReply) async throws {
         var line = try JSONEncoder().encode(reply)
@@ -65,12 +67,12 @@ struct ControlServer {
                 try await withThrowingDiscardingTaskGroup { tasks in
                     let open = OpenConnections(limit: ControlServer.mostConnections)
                     for try await connection in connections {
-                        guard await isOurs(connection.channel), open.enter() else {
+                        guard let user = await user(of: connection.channel), open.enter() else {
                             try? await connection.channel.close()
                             continue
                         }
                         tasks.addTask {
-                            await serve(connection)
+                            await serve(connection, to: user)
                             open.leave()
                         }
                     }
@@ -82,21 +84,22 @@ struct ControlServer {
         }
     }
 
-    private func isOurs(_ channel: any Channel) async -> Bool {
-        guard let provider = channel as? any SocketOptionProvider else { return false }
+    /// Who is at the other end, when it is one of those who may be.
+    private func user(of channel: any Channel) async -> uid_t? {
+        guard let provider = channel as? any SocketOptionProvider else { return nil }
         let credentials: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
             level: .socket, name: .peerCredentials)
-        guard let peer = try? await credentials.get() else { return false }
+        guard let peer = try? await credentials.get() else { return nil }
         guard peer.user == geteuid() || peer.user == 0 else {
             logger.warning("Refused a stranger on the control socket", metadata: ["user": "\(peer.user)"])
-            return false
+            return nil
         }
-        return true
+        return peer.user
     }
 
     /// Two tasks a connection: one reads the request and then notices when the client hangs up, one answers. Whichever
     /// ends first ends the other.
-    private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>) async {
+    private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, to user: uid_t) async {
         try? await connection.executeThenClose { inbound, outbound in
             let (requests, promise) = AsyncStream.makeStream(of: [UInt8].self, bufferingPolicy: .bufferingOldest(1))
             let deadline = connection.channel.eventLoop.scheduleTask(in: .init(ControlServer.requestDeadline)) {
@@ -121,7 +124,7 @@ struct ControlServer {
                 }
                 tasks.addTask {
                     for await line in requests {
-                        await answer(line, ControlOutput(outbound: outbound))
+                        await answer(line, ControlOutput(outbound: outbound, user: user))
                         return
                     }
                 }

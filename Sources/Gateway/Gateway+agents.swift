@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import Publishing
 import RESTServerAgent
+import SecurityPolicy
 import ServiceLifecycle
 import TLS
 import TagStore
@@ -51,16 +52,24 @@ extension Gateway {
         case (.restServer(let state)?, .restServer(let options)) where options.https:
             do {
                 let identity = try await serverIdentity(options)
-                guard identity.fingerprint != state.snapshot.fingerprint else { return }
-                try state.reload(ServerTLS.configuration(identity: identity, minimumVersion: options.minimumVersion))
-                state.serving(fingerprint: identity.fingerprint)
+                let trust = try await offPool { try CertificateCheck.clientTrust(options) }
+                let served = state.snapshot
+                let isSameTrust = trust?.fingerprint == served.trust
+                guard identity.fingerprint != served.fingerprint || !isSameTrust else { return }
+                try state.reload(
+                    ServerTLS.configuration(
+                        identity: identity, minimumVersion: options.minimumVersion, clients: trust),
+                    endsConnections: !isSameTrust)
+                state.serving(fingerprint: identity.fingerprint, trust: trust?.fingerprint)
                 logger.info(
                     "Certificate replaced",
                     metadata: ["agent": "\(agent.name)", "fingerprint": "\(identity.fingerprint)"])
+                await audit(.certificate, of: agent.name, old: served.fingerprint, new: identity.fingerprint)
             } catch {
                 logger.error(
                     "The certificate could not be replaced; the old one goes on",
                     metadata: ["agent": "\(agent.name)", "reason": "\(error)"])
+                await audit(.certificate, of: agent.name, .failed, "\(error)")
             }
         default: break
         }
@@ -97,9 +106,11 @@ extension Gateway {
 
     private func startRESTServer(_ agent: AgentConfiguration, _ options: RESTServerAgentOptions) async throws {
         let tls = options.https ? try await serverIdentity(options) : nil
+        let trust = try await offPool { try CertificateCheck.clientTrust(options) }
         let state = ListenerState()
         let (outcomes, outcome) = AsyncStream.makeStream(of: Result<Void, any Error>.self)
-        let store = store, policy = policy, verifier = verifier, eventLoops = eventLoops, logger = logger
+        let store = store, policy = policy, verifier = verifier, arbiter = arbiter, audit = audit
+        let eventLoops = eventLoops, logger = logger
         let task = Task {
             var isFirst = true
             while !Task.isCancelled, !state.isStopping {
@@ -107,9 +118,11 @@ extension Gateway {
                     let listener = try RESTServerAgent(
                         options: options,
                         tlsConfiguration: tls.map {
-                            try ServerTLS.configuration(identity: $0, minimumVersion: options.minimumVersion)
+                            try ServerTLS.configuration(
+                                identity: $0, minimumVersion: options.minimumVersion, clients: trust)
                         },
-                        store: store, policy: policy, verifier: verifier, eventLoopGroup: eventLoops, logger: logger
+                        store: store, policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
+                        eventLoopGroup: eventLoops, logger: logger
                     ) { address in
                         state.listening(at: "\(address.ipAddress ?? "?"):\(address.port ?? 0)")
                         outcome.yield(.success(()))
@@ -149,7 +162,7 @@ extension Gateway {
         ]
         if let tls {
             metadata["fingerprint"] = "\(tls.fingerprint)"
-            state.serving(fingerprint: tls.fingerprint)
+            state.serving(fingerprint: tls.fingerprint, trust: trust?.fingerprint)
         }
         logger.info("Agent started", metadata: metadata)
     }

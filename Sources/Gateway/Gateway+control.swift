@@ -18,8 +18,18 @@ extension Gateway {
         case .browse(let pattern): try await browse(pattern, output)
         case .read(let tags): try await read(tags, output)
         case .watch(let tags): try await watch(tags, output)
-        case .user(let request): try await output.send(try await users.perform(request))
+        case .policy: try await sendPolicy(output)
+        case .write(let command): try await output.send(.verdict(try await write(command)))
+        case .user(let request): try await output.send(try await desk(output).perform(request))
+        case .token(let request): try await output.send(try await desk(output).perform(request))
+        case .auditLog(let request): try await answer(request, output)
         }
+    }
+
+    private nonisolated func desk(_ output: ControlOutput) async throws -> AccountDesk {
+        let user = output.user
+        let principal = try await offPool { localOperator(user: user) }
+        return AccountDesk(users: users, audit: audit, by: principal)
     }
 
     // MARK: Devices and agents
@@ -83,7 +93,7 @@ extension Gateway {
 
     private nonisolated func read(_ names: [String], _ output: ControlOutput) async throws {
         let found = try resolve(names)
-        let values = await store.read(found.map(\.handle))
+        let values = store.read(found.map(\.handle))
         try await send(zip(found, values).map { TagReport($0.definition, $1) }, output)
     }
 
@@ -137,41 +147,6 @@ extension Gateway {
             }
         }
         return found
-    }
-}
-
-extension UserStore {
-    /// Does what was asked about users; the same for a running gateway and for the data directory alone.
-    package func perform(_ request: UserRequest) async throws(GatewayError) -> ControlReply {
-        do throws(SecurityPolicyError) {
-            switch request {
-            case .add(let name, let groups, let administrator, let password):
-                let all = administrator ? groups + [GroupOptions.administrators] : groups
-                try await add(name: name, password: password, groups: all)
-            case .list: return .users(list().map(UserReport.init))
-            case .show(let name):
-                guard let user = user(named: name) else { throw .noSuchUser(name) }
-                return .users([UserReport(user)])
-            case .remove(let name): try await remove(name: name)
-            case .setPassword(let name, let password): try await setPassword(of: name, to: password)
-            case .setEnabled(let name, let enabled):
-                if enabled { try await enable(name: name) } else { try await disable(name: name) }
-            case .setGroups(let name, let groups): try await setGroups(of: name, to: groups)
-            }
-            return .done(nil)
-        } catch {
-            throw GatewayError(.refused, "\(error)")
-        }
-    }
-}
-
-extension UserReport {
-    init(_ user: User) {
-        name = user.name
-        groups = user.groups
-        enabled = !user.isDisabled
-        administrator = user.isAdministrator
-        createdMilliseconds = user.created.milliseconds
     }
 }
 

@@ -3,6 +3,7 @@ import GatewayConfiguration
 import Logging
 import TagStore
 import Tags
+import Writes
 
 extension Gateway {
     /// Stops what the diff stops and starts what it starts. A tag that stays as it was keeps its handle, so that agents do
@@ -10,7 +11,7 @@ extension Gateway {
     func replaceDevices(_ diff: ConfigurationDiff) async {
         let starting = Dictionary(diff.startedDevices.map { ($0.name, $0) }) { first, _ in first }
         var stopped: [String: RunningDevice] = [:]
-        for name in diff.stoppedDevices { devices[name]?.task?.cancel() }
+        for name in diff.stoppedDevices { stopDevice(name) }
         for name in diff.stoppedDevices {
             guard let running = devices.removeValue(forKey: name) else { continue }
             await running.task?.value
@@ -28,11 +29,18 @@ extension Gateway {
     }
 
     func stopDevices(_ names: [String]) async {
-        for name in names { devices[name]?.task?.cancel() }
+        for name in names { stopDevice(name) }
         for name in names {
             await devices[name]?.task?.value
             devices[name] = nil
         }
+    }
+
+    /// Tells a device to end; nothing is written to it any more.
+    func stopDevice(_ name: String) {
+        guard let device = devices[name] else { return }
+        writers.remove(device.handles)
+        device.task?.cancel()
     }
 
     /// - Parameter old: the device of the same name that was stopped.
@@ -83,6 +91,7 @@ extension Gateway {
                     tags: zip(handles, tags).map { (handle: $0, options: $1.options) }, sink: sink,
                     eventLoopGroup: eventLoops, logger: logger)
             }
+        writers.add(handles, of: WriteTarget(device: device.name, writer: driver))
         return RunningDevice(
             configuration: device, handles: handles, systemHandles: systemHandles, driver: driver,
             task: Task { await driver.run() })
@@ -90,7 +99,7 @@ extension Gateway {
 
     private func markDisabled(_ name: String) async {
         guard let device = devices[name] else { return }
-        let values = await store.read(device.handles)
+        let values = store.read(device.handles)
         await store.apply(
             zip(device.handles, values).map { handle, value in
                 TagUpdate(

@@ -9,6 +9,7 @@ package import SecurityPolicy
 import Synchronization
 package import TagStore
 import Tags
+import Writes
 
 /// The coordinator: builds devices and agents from the configuration, and starts, reloads and stops them in order.
 ///
@@ -19,6 +20,9 @@ package actor Gateway {
     package nonisolated let policy: PolicyBox
     package nonisolated let users: UserStore
     nonisolated let verifier: PasswordVerifier
+    package nonisolated let audit: AuditLog
+    nonisolated let arbiter: WriteArbiter
+    nonisolated let writers = DeviceWriters()
     nonisolated let dataDirectory: DataDirectory
     nonisolated let eventLoops: any EventLoopGroup
     nonisolated let logger: Logger
@@ -43,11 +47,13 @@ package actor Gateway {
     /// The devices that the source was made for, in its order.
     var systemDevices: [RunningDevice] = []
     var systemTask: Task<Void, Never>?
+    var auditForwarding = AuditForwarding()
+    var auditForwarders: [Task<Void, Never>] = []
     private(set) var isChanging = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
     package init(
-        dataDirectory: DataDirectory, users: UserStore, eventLoops: any EventLoopGroup, logger: Logger
+        dataDirectory: DataDirectory, users: UserStore, audit: AuditLog, eventLoops: any EventLoopGroup, logger: Logger
     ) {
         self.dataDirectory = dataDirectory
         self.users = users
@@ -55,6 +61,10 @@ package actor Gateway {
         self.logger = logger
         policy = PolicyBox()
         verifier = PasswordVerifier(users: users)
+        self.audit = audit
+        arbiter = WriteArbiter(
+            store: store, policy: policy, audit: audit, principals: { users.current($0) },
+            writers: { [writers] in writers.target($0) })
     }
 
     /// Makes what runs match the configuration. What could not be started is told and left out; the rest runs.
@@ -73,7 +83,12 @@ package actor Gateway {
         defer { leaveChange() }
         refused = refusals
         let diff = ConfigurationDiff(from: configuration, to: new)
+        let changes = ConfigurationDiff.words(from: configuration, to: new)
         configuration = new
+        audit.update(options: new.audit)
+        // Before what it permits happens.
+        await audit(.configuration, of: new.name, new: changes)
+        await forwardAudit(new.auditForwarding)
         policy.replace(PolicySnapshot(groups: new.groups))
         users.setMinimumPasswordLength(new.minimumPasswordLength)
 
@@ -111,6 +126,15 @@ package actor Gateway {
 
     /// Stops everything, in order.
     package func stop() async {
+        // A listener ends with its requests, and those may wait for many passwords.
+        verifier.stop()
+        // First, so that who waits for an answer has one before the listeners go, and the devices are still there.
+        if await !arbiter.stop(within: .seconds(1)) {
+            // A write hangs with its device, for as long as the device's timeout, and a listener ends only with its
+            // requests; so may a reload that is going on. It ends with the device, and is answered.
+            for name in devices.keys { stopDevice(name) }
+            await arbiter.stop(within: .seconds(1))
+        }
         await enterChange()
         defer { leaveChange() }
         let serving = agents.values.filter { if case .restServer = $0.kind { true } else { false } }

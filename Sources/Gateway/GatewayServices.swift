@@ -9,19 +9,27 @@ import UnixSignals
 
 /// Runs a whole gateway until SIGTERM or SIGINT; SIGHUP reloads.
 package struct GatewayServices {
-    /// Reads the configuration again, with the agents that must not run and why; the caller tells its problems. nil
-    /// keeps the old one running.
-    package typealias Reload = @Sendable () async -> (GatewayConfiguration, refusals: [String: String])?
+    /// Reads the configuration again, with the agents that must not run and why; the caller tells its problems.
+    package typealias Reload = @Sendable () async -> Reloaded
+
+    package enum Reloaded: Sendable {
+        case accepted(GatewayConfiguration, refusals: [String: String])
+        /// Why the old one goes on.
+        case refused(String)
+    }
 
     private let configuration: GatewayConfiguration
     private let refusals: [String: String]
+    private let version: String
     private let logger: Logger
     private let reload: Reload
 
     /// - Parameter refusals: agents that must not run, each with the reason.
     package init(
-        configuration: GatewayConfiguration, refusals: [String: String], logger: Logger, reload: @escaping Reload
+        configuration: GatewayConfiguration, refusals: [String: String], version: String = "", logger: Logger,
+        reload: @escaping Reload
     ) {
+        self.version = version
         self.configuration = configuration
         self.refusals = refusals
         self.logger = logger
@@ -36,22 +44,43 @@ package struct GatewayServices {
         let dataDirectory = try await offPool { try DataDirectory(path: path) }
         let users = try await UserStore.open(
             dataDirectory: path, minimumPasswordLength: configuration.minimumPasswordLength)
+        let audit = try await AuditLog.open(dataDirectory: path, options: configuration.audit, logger: logger)
         let gateway = Gateway(
-            dataDirectory: dataDirectory, users: users, eventLoops: MultiThreadedEventLoopGroup.singleton,
+            dataDirectory: dataDirectory, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
             logger: logger)
         let control = ControlServer(
             path: dataDirectory.controlSocket, group: MultiThreadedEventLoopGroup.singleton, logger: logger
         ) { try await gateway.answer($0, $1) }
         let listener = try await control.listen()
-        try await serve(gateway, control, listener, reloads)
+        await gateway.audit(.gatewayStart, of: configuration.name, new: version)
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await serve(gateway, control, listener, reloads))
+        } catch {
+            outcome = .failure(error)
+        }
+        await end(gateway, outcome)
+        try outcome.get()
         withExtendedLifetime(dataDirectory) {}
+    }
+
+    /// The last entry, and the end of the log. A disk that does not answer must not keep the process.
+    private func end(_ gateway: Gateway, _ outcome: Result<Void, any Error>) async {
+        let watchdog = Watchdog()
+        watchdog.arm(.seconds(8), logger)
+        defer { watchdog.cancel() }
+        switch outcome {
+        case .success: await gateway.audit(.gatewayStop, of: configuration.name)
+        case .failure(let error): await gateway.audit(.gatewayStop, of: configuration.name, .failed, "\(error)")
+        }
+        await gateway.endAudit()
     }
 
     private func serve(
         _ gateway: Gateway, _ control: ControlServer, _ listener: ControlServer.Listener,
         _ reloads: UnixSignalsSequence
     ) async throws {
-        let logger = logger, reload = reload
+        let logger = logger, reload = reload, name = configuration.name
         let coordinated = Coordinated(gateway: gateway, configuration: configuration, refusals: refusals)
         let group = ServiceGroup(
             configuration: .init(
@@ -62,11 +91,13 @@ package struct GatewayServices {
                         service: ClosureService {
                             for await _ in reloads.cancelOnGracefulShutdown() {
                                 logger.info("Reloading")
-                                guard let (next, refusals) = await reload() else {
+                                switch await reload() {
+                                case .accepted(let next, let refusals):
+                                    _ = await gateway.apply(next, refusals: refusals)
+                                case .refused(let reason):
                                     logger.error("Reload refused: the old configuration goes on")
-                                    continue
+                                    await gateway.audit(.configuration, of: name, .refused, reason)
                                 }
-                                _ = await gateway.apply(next, refusals: refusals)
                             }
                         }),
                     // The last is the first to hear of a stop, and the others end after it.

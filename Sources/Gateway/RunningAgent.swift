@@ -40,6 +40,8 @@ final class ListenerState: Sendable {
         var lastError: String?
         /// Of the certificate that new connections get.
         var fingerprint: String?
+        /// Of the authorities whose certificates clients log in with.
+        var trust: String?
         fileprivate var agent: RESTServerAgent?
         fileprivate var listener: ServiceGroup?
         fileprivate var isStopping = false
@@ -59,11 +61,16 @@ final class ListenerState: Sendable {
         }
     }
 
-    func serving(fingerprint: String) { box.withLock { $0.fingerprint = fingerprint } }
+    func serving(fingerprint: String, trust: String?) {
+        box.withLock { snapshot in
+            snapshot.fingerprint = fingerprint
+            snapshot.trust = trust
+        }
+    }
 
-    /// Serves new connections with another certificate.
-    func reload(_ configuration: TLSConfiguration) throws(RESTServerAgentError) {
-        try box.withLock { $0.agent }?.reload(tlsConfiguration: configuration)
+    /// Serves new connections with another certificate or other authorities, and ends the open ones if it is told to.
+    func reload(_ configuration: TLSConfiguration, endsConnections: Bool) throws(RESTServerAgentError) {
+        try box.withLock { $0.agent }?.reload(tlsConfiguration: configuration, endsConnections: endsConnections)
     }
 
     /// What listens now, if anything does; nothing is started any more.

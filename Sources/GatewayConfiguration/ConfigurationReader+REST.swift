@@ -1,23 +1,27 @@
 import RESTServerAgent
+import SecurityPolicy
+import TLS
 import Tags
 import Yams
 
 extension ConfigurationReader {
     func readRESTServer(
-        _ section: Section, _ name: String, _ isEnabled: Bool, _ tls: TLSSetup
+        _ section: Section, _ name: String, _ isEnabled: Bool, _ tls: TLSSetup, _ groups: [String]
     ) -> RESTServerAgentOptions {
         var options = RESTServerAgentOptions(name: name, minimumVersion: tls.minimumVersion)
         readBind(section, into: &options)
         options.port = UInt16(section.integer("port", in: 1...65_535, default: Int(options.port)))
         options.https = section.boolean("https", default: true)
-        readServerTLS(section, tls, into: &options)
-        for key in ["allow-from", "trusted-proxies"] { readNetworks(section, key) }
-        if section.boolean("anonymous", default: false) {
-            refuse(section.place(of: "anonymous"), "anonymous access", "set it to false")
+        readServerTLS(section, tls, isEnabled: isEnabled, groups, into: &options)
+        options.allowFrom = readNetworks(section, "allow-from")
+        options.trustedProxies = readNetworks(section, "trusted-proxies")
+        options.anonymous = section.boolean("anonymous", default: false)
+        if options.anonymous, isEnabled, !groups.contains(where: { ConfigurationReader.isAnonymous($0) }) {
+            section.warn(
+                "anonymous",
+                "who does not log in sees nothing: security: groups: has no group \(GroupOptions.anonymous) with rules")
         }
-        if section.boolean("write-endpoint", default: false) {
-            refuse(section.place(of: "write-endpoint"), "the write endpoint", "set it to false")
-        }
+        options.writeEndpoint = section.boolean("write-endpoint", default: false)
         options.corsAllowedOrigins = section.list("cors-allowed-origins").compactMap { readOrigin($0, section) }
         options.arrayValues = section.choice("array-values", default: .array)
         if let limits = section.section(
@@ -53,7 +57,10 @@ extension ConfigurationReader {
         }
     }
 
-    private func readServerTLS(_ agent: Section, _ tls: TLSSetup, into options: inout RESTServerAgentOptions) {
+    private func readServerTLS(
+        _ agent: Section, _ tls: TLSSetup, isEnabled: Bool, _ groups: [String],
+        into options: inout RESTServerAgentOptions
+    ) {
         guard let section = agent.section("tls", keys: ["identity", "client-certificates"]) else { return }
         if !options.https { agent.warn("tls", "\"tls\" has no effect with https: false") }
         if let name = section.text("identity", expected: "default or the name of an identity under tls: identities:"),
@@ -61,33 +68,28 @@ extension ConfigurationReader {
         {
             options.identity = identity(name, tls)
         }
-        let keys = ["mode", "ca-file", "map"]
-        guard let certificates = section.section("client-certificates", keys: keys) else { return }
-        if certificates.has("ca-file") { _ = certificates.text("ca-file", expected: "the path of a PEM file") }
-        if let mode = certificates.word("mode", of: ["none", "optional", "required"]), mode != "none" {
-            refuse(certificates.place(of: "mode"), "login by client certificate", "write mode: none")
-            return
-        }
-        for key in ["ca-file", "map"] where certificates.has(key) {
-            certificates.warn(key, "\"\(key)\" has no effect while client-certificates: mode: is none")
-        }
+        readClientCertificates(section, isEnabled: isEnabled, groups, into: &options)
     }
 
-    /// A list of networks, which this version does not act on: leaving it out silently would let everybody in.
-    private func readNetworks(_ section: Section, _ key: String) {
-        let nodes = section.list(key)
-        for node in nodes {
-            let message = "\"\(key)\" takes a list of networks, as 10.0.0.0/8"
-            guard let text = section.text(of: node, message) else { continue }
-            let parts = text.text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-            let bits = HostScope.address(String(parts[0])).map { $0.count * 8 }
-            let length = parts.count == 2 ? Int(parts[1]) : bits
-            guard let bits, let length, (0...bits).contains(length) else {
-                log.add(.error, text.place, "\(message), found \(quoted(text))")
-                continue
+    private func readNetworks(_ section: Section, _ key: String) -> [IPNetwork] {
+        section.list(key).compactMap { node in
+            let message = "\"\(key)\" takes a list of networks, as 10.0.0.0/8 or 2001:db8::1"
+            guard let text = section.text(of: node, message) else { return nil }
+            do throws(IPNetwork.ParseFailure) {
+                return try IPNetwork(parsing: text.text)
+            } catch {
+                switch error {
+                case .notANetwork: log.add(.error, text.place, "\(message), found \(quoted(text))")
+                case .prefix(let longest):
+                    log.add(.error, text.place, "the prefix of \(quoted(text)) is no number from 0 to \(longest)")
+                case .hostBits(let network):
+                    log.add(
+                        .error, text.place,
+                        "\(quoted(text)) is an address within its network; the network is \(network)")
+                }
+                return nil
             }
         }
-        if !nodes.isEmpty { refuse(section.place(of: key), "\"\(key)\"", "remove it and limit access in the firewall") }
     }
 
     private func readOrigin(_ node: Node, _ section: Section) -> String? {

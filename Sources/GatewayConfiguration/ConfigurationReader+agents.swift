@@ -56,7 +56,8 @@ extension ConfigurationReader {
             switch type {
             case .mqtt:
                 options = readMQTT(section, name?.text ?? "", isEnabled, tls, groups).map { .mqtt($0) }
-            case .restServer: options = .restServer(readRESTServer(section, name?.text ?? "", isEnabled, tls))
+            case .restServer:
+                options = .restServer(readRESTServer(section, name?.text ?? "", isEnabled, tls, groups))
             case .restClient:
                 readRESTClient(section, isEnabled, tls)
                 options = nil

@@ -39,15 +39,6 @@ extension ConfigurationReader {
         return configuration
     }
 
-    /// The audit log comes with a later version; its bounds are checked for shape.
-    func readAudit(_ root: Section) {
-        guard let section = root.section("audit", keys: ["max-bytes", "max-age", "reserve"]) else { return }
-        _ = section.size("max-bytes", in: (1 << 20)...(1 << 44), default: 256 << 20)
-        _ = section.duration("max-age", in: .seconds(3600)...(.seconds(36_500 * 86_400)), default: .seconds(31_536_000))
-        _ = section.size("reserve", in: (1 << 16)...(1 << 40), default: 16 << 20)
-        root.warn("audit", "this version of Sallyport writes no audit log yet; \"audit\" has no effect")
-    }
-
     func readAcceptedRisks(_ root: Section, agents: [String: SourcePlace]) -> [AcceptedRisk] {
         var risks: [AcceptedRisk] = []
         for node in root.list("accept-risk") {

@@ -9,12 +9,25 @@ extension ConfigurationReader {
             configuration.minimumPasswordLength = password.integer("minimum-length", in: 14...512, default: 14)
         }
         var seen: [String: SourcePlace] = [:]
+        let letsAnybodyIn = letsAnybodyIn(root)
         for node in section.list("groups") {
-            if let group = readGroup(node, in: &seen) { configuration.groups.append(group) }
+            if let group = readGroup(node, in: &seen, letsAnybodyIn: letsAnybodyIn) {
+                configuration.groups.append(group)
+            }
         }
     }
 
-    private func readGroup(_ node: Node, in seen: inout [String: SourcePlace]) -> GroupOptions? {
+    /// Whether an enabled agent lets somebody in who does not log in, before the agents are read.
+    private func letsAnybodyIn(_ root: Section) -> Bool {
+        guard case .sequence(let agents)? = root.entries["agents"]?.node else { return false }
+        return agents.contains { agent in
+            guard case .mapping(let mapping) = agent else { return false }
+            return Section.value("enabled", in: mapping)?.scalar?.string != "false"
+                && Section.value("anonymous", in: mapping)?.scalar?.string == "true"
+        }
+    }
+
+    private func readGroup(_ node: Node, in seen: inout [String: SourcePlace], letsAnybodyIn: Bool) -> GroupOptions? {
         guard let section = section(node, "a group", keys: ["name", "allow", "deny", "gateway"]) else { return nil }
         let name = section.required("name", expected: "the name of the group")
         let allow = section.list("allow").compactMap { readRule($0, isDeny: false) }
@@ -26,11 +39,10 @@ extension ConfigurationReader {
                 "nothing in this version of Sallyport asks for \"gateway\" permissions; they have no effect")
         }
         guard let name else { return nil }
-        if TagName.folded(name.text) == TagName.folded(GroupOptions.anonymous) {
+        if !letsAnybodyIn, ConfigurationReader.isAnonymous(name.text) {
             log.add(
                 .warning, name.place,
-                "this version of Sallyport lets nobody in without a login; the group \(GroupOptions.anonymous) has no effect"
-            )
+                "the group \(GroupOptions.anonymous) has no effect: no enabled agent has anonymous: true")
         }
         do throws(TagNameError) {
             try TagName.check(name.text)

@@ -59,8 +59,8 @@ extension ConfigurationReader {
         catalog.insertSystemTags(place: section.place)
         configuration.channels = readChannels(section)
         readSecurity(section, into: &configuration)
-        readAudit(section)
         let tls = readTLS(section, into: &configuration)
+        readAudit(section, tls: tls, into: &configuration)
         let agents = readAgents(section, tls: tls, groups: configuration.groups.map(\.name))
         configuration.agents = agents.configured
         configuration.acceptedRisks = readAcceptedRisks(section, agents: agents.names)

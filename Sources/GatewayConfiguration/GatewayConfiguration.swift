@@ -21,6 +21,8 @@ package struct GatewayConfiguration: Sendable, Equatable {
     package var channels: [ChannelConfiguration] = []
     package var minimumPasswordLength = 14
     package var groups: [GroupOptions] = []
+    package var audit = AuditOptions()
+    package var auditForwarding = AuditForwarding()
     package var minimumTLSVersion = TLSVersion.v1_2
     package var identities: [TLSIdentityOptions] = []
     package var agents: [AgentConfiguration] = []
@@ -29,6 +31,38 @@ package struct GatewayConfiguration: Sendable, Equatable {
     package init(name: String, dataDirectory: String) {
         self.name = name
         self.dataDirectory = dataDirectory
+    }
+}
+
+/// Where entries of the audit log go besides.
+package struct AuditForwarding: Sendable, Equatable {
+    /// A receiver of RFC 5424 messages over TLS (RFC 5425).
+    package struct Syslog: Sendable, Equatable {
+        package var host: String
+        package var port: UInt16
+        package var tls: TLSClientOptions
+        /// Where its `url:` stands.
+        package var place: SourcePlace
+
+        package init(host: String, port: UInt16, tls: TLSClientOptions, place: SourcePlace) {
+            self.host = host
+            self.port = port
+            self.tls = tls
+            self.place = place
+        }
+
+        package static func == (left: Syslog, right: Syslog) -> Bool {
+            left.host == right.host && left.port == right.port && left.tls == right.tls
+        }
+    }
+
+    package var syslog: Syslog?
+    /// Appended to, one line of JSON an entry.
+    package var file: String?
+
+    package init(syslog: Syslog? = nil, file: String? = nil) {
+        self.syslog = syslog
+        self.file = file
     }
 }
 

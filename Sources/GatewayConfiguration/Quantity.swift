@@ -1,5 +1,5 @@
 /// Durations, sizes and numbers as they are written in the configuration.
-enum Quantity {
+package enum Quantity {
     private static let timeUnits: [(name: String, milliseconds: Int64)] = [
         ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
     ]
@@ -9,7 +9,7 @@ enum Quantity {
     ]
 
     /// `500ms`, `10s`, `5m`, `2h`, `7d`; nil when it is none of these.
-    static func duration(_ text: String) -> Duration? {
+    package static func duration(_ text: String) -> Duration? {
         let (digits, unit) = split(text)
         guard let number = Int64(digits), let scale = timeUnits.first(where: { $0.name == unit }) else { return nil }
         let (milliseconds, overflow) = number.multipliedReportingOverflow(by: scale.milliseconds)

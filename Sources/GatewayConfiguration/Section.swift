@@ -149,6 +149,12 @@ struct Section {
     func error(_ key: String, _ message: String) { log.add(.error, place(of: key), message) }
     func warn(_ key: String, _ message: String) { log.add(.warning, place(of: key), message) }
 
+    /// Whether a list stands there, and nothing in it.
+    func isEmptyList(_ key: String) -> Bool {
+        guard let node = entries[key]?.node else { return false }
+        return Section.isNull(node) || node.sequence?.isEmpty == true
+    }
+
     func section(_ key: String, keys: [String]) -> Section? {
         guard let node = entries[key]?.node, !Section.isNull(node) else { return nil }
         return Section(node, "\"\(key)\"", keys: keys, file: file, log: log)

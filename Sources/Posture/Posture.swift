@@ -11,7 +11,9 @@ package enum Posture {
         var findings: [PostureFinding] = []
         for rule in rules {
             for seen in rule.evaluate(configuration) {
-                let answers = configuration.acceptedRisks.compactMap { accepts($0, rule.id, seen.agent, now) }
+                let answers =
+                    rule.isAcceptable
+                    ? configuration.acceptedRisks.compactMap { accepts($0, rule.id, seen.agent, now) } : []
                 // An acceptance that holds wins over another that ran out.
                 let holding = answers.first { if case .accepted = $0 { true } else { false } }
                 findings.append(
@@ -54,6 +56,13 @@ package enum Posture {
                         place: risk.place, message: "no rule has the id \"\(risk.rule)\"; the rules are \(known)"))
                 continue
             }
+            guard rules.contains(where: { $0.id == risk.rule && $0.isAcceptable }) else {
+                problems.append(
+                    ConfigurationProblem(
+                        place: risk.place, message: "\(risk.rule) cannot be accepted; remove the entry and put it right"
+                    ))
+                continue
+            }
             let concerned = findings.filter { finding in
                 switch finding.acceptance {
                 case .accepted(let other), .expired(let other): other == risk
@@ -84,8 +93,11 @@ package enum Posture {
     private static func refusal(_ finding: PostureFinding) -> String {
         let rule = finding.rule
         return "\(rule.id) \(rule.title) (\(rule.recommendations.joined(separator: ", "))): \(finding.evidence); "
-            + "\(rule.why). Write \(oneLine(finding.fix)), or take the risk knowingly with accept-risk: "
-            + "[{ rule: \(rule.id), agent: \(finding.agent), reason: \"…\", until: YYYY-MM-DD }]"
+            + "\(rule.why). Write \(oneLine(finding.fix))"
+            + (rule.isAcceptable
+                ? ", or take the risk knowingly with accept-risk: "
+                    + "[{ rule: \(rule.id), agent: \(finding.agent), reason: \"…\", until: YYYY-MM-DD }]"
+                : "; this risk cannot be accepted")
     }
 
     private static func oneLine(_ fix: String) -> String {

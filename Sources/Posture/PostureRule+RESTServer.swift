@@ -1,5 +1,7 @@
 import GatewayConfiguration
 import RESTServerAgent
+import SecurityPolicy
+import Tags
 
 extension PostureRule {
     static let restServer: [PostureRule] = [
@@ -50,7 +52,85 @@ extension PostureRule {
                 )
             }
         },
+        PostureRule(
+            id: "SP-305", severity: .critical, title: "anonymous REST access beyond this machine",
+            why: "whoever reaches the agent sees what the group anonymous may see, and nobody can say who it was",
+            recommendations: ["R20", "R22", "R28", "R29"]
+        ) { configuration in
+            agents(configuration) { options in
+                guard options.anonymous, isReachedFromElsewhere(options) else { return nil }
+                return ("anonymous is true \(whence(options))", "anonymous: false")
+            }
+        },
+        PostureRule(
+            id: "SP-306", severity: .critical, title: "anonymous write access beyond this machine",
+            why: "whoever reaches the agent could move what the plant moves",
+            recommendations: ["R27"], isAcceptable: false
+        ) { configuration in
+            agents(configuration) { options in
+                guard options.anonymous, options.writeEndpoint, isReachedFromElsewhere(options) else { return nil }
+                return (
+                    "anonymous and write-endpoint are true \(whence(options))",
+                    "anonymous: false\nwrite-endpoint: false"
+                )
+            }
+        },
+        PostureRule(
+            id: "SP-307", severity: .high, title: "anonymous write access on this machine",
+            why: "every program of this machine, and every page in a browser on it, could write",
+            recommendations: ["R27", "R29"]
+        ) { configuration in
+            let mayWrite = mayWrite(configuration.groups.filter { isSame($0.name, GroupOptions.anonymous) })
+            return agents(configuration) { options in
+                guard options.anonymous, options.writeEndpoint, mayWrite, !isReachedFromElsewhere(options) else {
+                    return nil
+                }
+                return (
+                    "anonymous and write-endpoint are true, and the group anonymous may write \(whence(options))",
+                    "anonymous: false"
+                )
+            }
+        },
+        PostureRule(
+            id: "SP-308", severity: .low, title: "a write endpoint that nobody is meant to use",
+            why: "only administrators may write through it: it is a door without a purpose",
+            recommendations: ["R25", "R26", "R31"]
+        ) { configuration in
+            let mayWrite = mayWrite(configuration.groups)
+            return agents(configuration) { options in
+                guard options.writeEndpoint, !mayWrite else { return nil }
+                return ("write-endpoint is true, and no group is allowed to write", "write-endpoint: false")
+            }
+        },
+        PostureRule(
+            id: "SP-309", severity: .high, title: "everybody is a trusted proxy",
+            why: "any client can then claim any address, past allow-from and the slowing of failed logins",
+            recommendations: ["R28"]
+        ) { configuration in
+            agents(configuration) { options in
+                guard let network = options.trustedProxies.first(where: { $0.prefix < 4 }) else { return nil }
+                return ("trusted-proxies holds \(network)", "trusted-proxies: [10.0.0.1]   # the proxy's own address")
+            }
+        },
     ]
+
+    /// Beyond this machine, also through a proxy on it that passes others on.
+    private static func isReachedFromElsewhere(_ options: RESTServerAgentOptions) -> Bool {
+        HostScope(bind: options.bind) != .loopback || !options.trustedProxies.isEmpty
+    }
+
+    private static func whence(_ options: RESTServerAgentOptions) -> String {
+        let proxy = HostScope(bind: options.bind) == .loopback && !options.trustedProxies.isEmpty
+        return "on \(options.bind) port \(options.port)" + (proxy ? ", which trusted-proxies open to others" : "")
+    }
+
+    private static func mayWrite(_ groups: [GroupOptions]) -> Bool {
+        groups.contains { $0.allow.contains { $0.actions.contains(.write) } }
+    }
+
+    private static func isSame(_ left: String, _ right: String) -> Bool {
+        left.utf8.elementsEqual(right.utf8) { TagName.fold($0) == TagName.fold($1) }
+    }
 
     private static func agents(
         _ configuration: GatewayConfiguration,

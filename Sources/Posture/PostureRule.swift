@@ -41,11 +41,14 @@ package struct PostureRule: Sendable {
     package let why: String
     /// Ids of the recommendations that it holds: R3, R4.
     package let recommendations: [String]
+    /// Whether `accept-risk` may take it.
+    package let isAcceptable: Bool
     /// Pure: looks at nothing but the configuration.
     package let evaluate: @Sendable (GatewayConfiguration) -> [Observation]
 
     package init(
         id: String, severity: PostureSeverity, title: String, why: String, recommendations: [String],
+        isAcceptable: Bool = true,
         evaluate: @escaping @Sendable (GatewayConfiguration) -> [Observation]
     ) {
         self.id = id
@@ -53,6 +56,7 @@ package struct PostureRule: Sendable {
         self.title = title
         self.why = why
         self.recommendations = recommendations
+        self.isAcceptable = isAcceptable
         self.evaluate = evaluate
     }
 }

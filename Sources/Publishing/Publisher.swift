@@ -104,7 +104,7 @@ package actor Publisher {
         let mailbox = await store.subscribe(group.slots.map { items[$0].handle }, mode: .latest, current: true)
         let everyScan = group.everyScan.map { items[$0].handle }
         await Publisher.every(group.rate) {
-            let current = everyScan.isEmpty ? [] : await self.store.read(everyScan)
+            let current = everyScan.isEmpty ? [] : self.store.read(everyScan)
             await self.tick(group, changes: mailbox.take().updates, current: current)
         }
         // The last sample is taken at the stop: what changed since the one before is not lost.
@@ -128,7 +128,7 @@ package actor Publisher {
     private func publishWide() async {
         let handles = items.map(\.handle)
         await Publisher.every(options.rate) {
-            let values = await self.store.read(handles)
+            let values = self.store.read(handles)
             await self.publishAll(values)
         }
     }

@@ -1,11 +1,12 @@
-import Glibc
 import NIOCore
 
-/// Where a connection comes from: for the log, and as one text for what counts as one client.
+/// Where a client is: for the log, and as one text for what counts as one client.
 struct ClientAddress: Sendable, CustomStringConvertible {
     let description: String
     /// An IPv4 address; of IPv6 the network of 64 bits, since whoever has one address of it has them all.
     let client: String
+    /// nil where the connection has none.
+    let address: IPAddress?
 
     init(_ address: SocketAddress?) {
         self.init(address?.ipAddress ?? "unknown")
@@ -13,14 +14,20 @@ struct ClientAddress: Sendable, CustomStringConvertible {
 
     init(_ text: String) {
         description = text
-        var bytes = [UInt8](repeating: 0, count: 16)
         // A zone (`%eth0`) is no part of the address.
-        guard inet_pton(AF_INET6, String(description.prefix { $0 != "%" }), &bytes) == 1 else {
-            client = description
-            return
-        }
-        // IPv4 as a listener for both families sees it (::ffff:0:0/96): its last four bytes are the client.
-        let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
-        client = bytes[isMapped ? 12..<16 : 0..<8].map { String($0) }.joined(separator: isMapped ? "." : ",")
+        address = IPAddress(String(text.prefix { $0 != "%" }))
+        client = ClientAddress.client(address) ?? text
+    }
+
+    init(_ address: IPAddress) {
+        self.address = address
+        description = address.description
+        client = ClientAddress.client(address) ?? description
+    }
+
+    private static func client(_ address: IPAddress?) -> String? {
+        guard let bytes = address?.bytes else { return nil }
+        let isIPv4 = bytes.count == 4
+        return bytes.prefix(isIPv4 ? 4 : 8).map { String($0) }.joined(separator: isIPv4 ? "." : ",")
     }
 }

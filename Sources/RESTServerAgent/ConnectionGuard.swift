@@ -7,12 +7,20 @@ import NIOTLS
 final class ConnectionGuard: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
+    /// Fired from outside: the connection is to end, whatever it is doing.
+    struct End: Sendable {}
+
     var state: ConnectionState
     private let period: TimeAmount
     private var context: ChannelHandlerContext?
     private var ticks: RepeatedTask?
     /// Called when a request does not come whole in time and can still be answered.
     var onSlowRequest: (() -> Void)?
+    /// Called when a request takes more bytes on the wire than its parts could.
+    var onPadding: (() -> Void)?
+    /// Bytes that the request which is coming may take on the wire, and has taken.
+    var allowance = Int.max
+    private var taken = 0
 
     init(timeouts: ConnectionState.Timeouts, expectsHandshake: Bool) {
         state = ConnectionState(timeouts: timeouts, expectsHandshake: expectsHandshake, now: .now())
@@ -35,6 +43,27 @@ final class ConnectionGuard: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is End { context.close(promise: nil) } else { context.fireUserInboundEventTriggered(event) }
+    }
+
+    /// The bytes from here on are the next request's.
+    func expectRequest(allowance: Int) {
+        self.allowance = allowance
+        taken = 0
+    }
+
+    /// Bytes that are about to be read.
+    func bytesCome(_ count: Int) {
+        taken += count
+        state.bytesCame(.now())
+    }
+
+    /// Those bytes have been read: what made a request whole is forgotten by now.
+    func bytesWereRead() {
+        if taken > allowance { onPadding?() }
+    }
+
     /// Ends the connection at the socket: no farewell of TLS, which would wait for the peer.
     func abort() { context?.close(promise: nil) }
 
@@ -51,6 +80,7 @@ final class ConnectionGuard: ChannelInboundHandler {
         ticks = nil
         context = nil
         onSlowRequest = nil
+        onPadding = nil
     }
 }
 
@@ -80,8 +110,9 @@ final class ByteGate: ChannelInboundHandler {
 
     private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         if connection.state.isLingering { return }
-        connection.state.bytesCame(.now())
+        connection.bytesCome(bytes.readableBytes)
         context.fireChannelRead(ByteGate.wrapInboundOut(bytes))
+        connection.bytesWereRead()
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

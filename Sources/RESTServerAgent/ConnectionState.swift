@@ -55,8 +55,10 @@ struct ConnectionState {
     }
 
     var isLingering: Bool { if case .lingering = phase { true } else { false } }
+    /// Every request that came whole has its answer, and the socket has taken it.
+    var isAnswered: Bool { unanswered == 0 && untaken == 0 }
     /// Nothing asked, nothing to answer: it may be closed without loss.
-    var isQuiet: Bool { if case .idle = phase { unanswered == 0 && untaken == 0 } else { false } }
+    var isQuiet: Bool { if case .idle = phase { isAnswered } else { false } }
 
     mutating func handshakeDone(_ now: NIODeadline) {
         if case .handshake = phase { phase = .idle(now) }
@@ -75,11 +77,17 @@ struct ConnectionState {
         unanswered -= 1
         if untaken == 0 { untakenSince = now }
         untaken += 1
-        if case .idle = phase { phase = .idle(now) }
+        switch phase {
+        case .idle: phase = .idle(now)
+        // The time that an answer took is not that of the client, who could send no faster than we read.
+        case .request: phase = .request(now)
+        case .handshake, .lingering: break
+        }
     }
 
-    mutating func answerTaken(_ now: NIODeadline) {
-        untaken -= 1
+    /// The socket has taken so many of the answers that were written.
+    mutating func answersTaken(_ count: Int = 1, _ now: NIODeadline) {
+        untaken -= count
         untakenSince = now
         if case .idle = phase { phase = .idle(now) }
         if case .lingering = phase { phase = .lingering(now) }

@@ -27,5 +27,12 @@ final class Exposure: Sendable {
         }
     }
 
+    /// Whether one tag exists through this agent.
+    func exposes(_ handle: TagHandle, _ name: TagName) -> Bool {
+        var handles: [TagHandle?] = [handle]
+        removeHidden(from: &handles) { _ in name }
+        return handles[0] != nil
+    }
+
     private func exposes(_ name: TagName) -> Bool { items.winner(for: name)?.enabled ?? false }
 }

@@ -1,7 +1,11 @@
 /// The form of a `Host` field: a name, an IPv4 address or an IPv6 address in brackets, and perhaps a port.
 enum HostField {
     static func isWellFormed(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
+        var text = text
+        return text.withUTF8 { isWellFormed($0) }
+    }
+
+    private static func isWellFormed(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
         guard !bytes.isEmpty, bytes.count <= 300 else { return false }
         var position = 0
         if bytes[0] == 0x5B {
@@ -14,7 +18,10 @@ enum HostField {
         }
         if position == bytes.count { return true }
         let port = bytes[(position + 1)...]
-        return bytes[position] == 0x3A && (1...5).contains(port.count) && port.allSatisfy { $0 &- 0x30 < 10 }
+        guard bytes[position] == 0x3A, (1...5).contains(port.count), port.allSatisfy({ $0 &- 0x30 < 10 }) else {
+            return false
+        }
+        return port.reduce(0) { $0 * 10 + Int($1 - 0x30) } <= 65535
     }
 
     private static func isHex(_ byte: UInt8) -> Bool {

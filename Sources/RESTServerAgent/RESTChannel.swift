@@ -6,15 +6,16 @@ import NIOSSL
 
 /// How Hummingbird's server sets up and serves one connection of ours.
 ///
-/// The pipeline is: deadlines and caps, TLS, byte gate, HTTP codec, assembler of requests, and then the task that
-/// serves them one after the other.
+/// The pipeline is: deadlines and caps, TLS, byte gate, HTTP codec, assembler of requests, and the server of requests,
+/// beside which a task waits for those that cannot be answered at once.
 struct RESTChannel: ServerChildChannel {
     struct Value: ServerChildChannelValue {
-        let requests: NIOAsyncChannel<Incoming, Reply>
-        var channel: any Channel { requests.channel }
+        let channel: any Channel
+        let peer: Peer
+        let requests: AsyncStream<RequestServer.Pending>
     }
 
-    /// A connection over the caps.
+    /// A connection over the caps, or from a network that is not let in.
     struct Refused: Error {}
 
     let registry: ConnectionRegistry
@@ -27,66 +28,59 @@ struct RESTChannel: ServerChildChannel {
     let date = HTTPDate()
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        guard registry.admit(channel) else {
-            logger.debug("Connection refused: too many", metadata: ["open": "\(registry.count)"])
+        guard let peer = registry.admit(channel) else {
             channel.close(promise: nil)
             return channel.eventLoop.makeFailedFuture(Refused())
         }
         return channel.eventLoop.makeCompletedFuture {
             let context = tls()
-            let address = ClientAddress(channel.remoteAddress)
             let pipeline = channel.pipeline.syncOperations
             let connection = ConnectionGuard(timeouts: timeouts, expectsHandshake: context != nil)
             try pipeline.addHandler(connection)
-            if let context { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
+            if let context {
+                let handler = NIOSSLServerHandler(context: context)
+                try pipeline.addHandler(handler)
+                if responder.certificates.mode != .none {
+                    try pipeline.addHandler(CertificateReader(peer, tls: handler, responder: responder))
+                }
+            }
             try pipeline.addHandler(ByteGate(connection))
             try pipeline.addHandler(
                 ByteToMessageHandler(
                     HTTPRequestDecoder(
                         leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
                         limitConfiguration: limits.decoder)))
+            let (requests, pending) = AsyncStream.makeStream(
+                // One at a time: what comes behind waits with the server.
+                of: RequestServer.Pending.self, bufferingPolicy: .bufferingOldest(1))
+            let server = RequestServer(
+                connection: connection, responder: responder, peer: peer, date: date, pending: pending)
             try pipeline.addHandler(
-                RequestAssembler(connection: connection, limits: limits, date: date, budget: budget) {
-                    responder.refusal(of: $0, from: address)
+                RequestAssembler(connection: connection, server: server, limits: limits, budget: budget) {
+                    responder.refusal(of: $0, from: peer)
                 })
-            return Value(
-                requests: try NIOAsyncChannel(
-                    wrappingChannelSynchronously: channel,
-                    configuration: .init(
-                        // Pipelined requests that wait: few, since each may be large.
-                        backPressureStrategy: .init(lowWatermark: 1, highWatermark: 4),
-                        isOutboundHalfClosureEnabled: true)))
+            try pipeline.addHandler(server)
+            return Value(channel: channel, peer: peer, requests: requests)
         }
     }
 
+    /// Answers what has to wait for something, one request at a time, on the connection's event loop.
     func handle(value: Value, logger: Logger) async {
         let channel = value.channel
-        let address = ClientAddress(channel.remoteAddress)
-        do {
-            try await withTaskExecutorPreference(EventLoopTaskExecutor(channel.eventLoop)) {
-                try await withTaskCancellationHandler {
-                    try await value.requests.executeThenClose { inbound, outbound in
-                        var requests = inbound.makeAsyncIterator()
-                        var login: Responder.Login?
-                        while let incoming = try await requests.next() {
-                            switch incoming {
-                            case .refusal(let reply): try await outbound.write(reply)
-                            case .request(let request):
-                                var reply = await responder.respond(to: request, from: address, login: &login)
-                                if !request.keepsAlive { reply.closes = true }
-                                try await outbound.write(reply)
-                            }
-                        }
-                        // The client has said its last: answers that are still on their way go out first.
-                        outbound.finish()
-                        try await channel.closeFuture.get()
-                    }
-                } onCancel: {
-                    channel.close(promise: nil)
+        let peer = value.peer
+        await withTaskExecutorPreference(EventLoopTaskExecutor(channel.eventLoop)) {
+            await withTaskCancellationHandler {
+                for await pending in value.requests {
+                    var login = pending.login
+                    let reply = await responder.respond(to: pending.request, from: peer, login: &login)
+                    let answered = login
+                    channel.eventLoop.execute { pending.answer(reply, login: answered) }
                 }
+            } onCancel: {
+                channel.close(promise: nil)
             }
-        } catch {
-            logger.trace("Connection ended", metadata: ["client": "\(address)", "reason": "\(error)"])
         }
+        // Cancelled, the last answer is not waited for; the connection is.
+        try? await channel.closeFuture.get()
     }
 }

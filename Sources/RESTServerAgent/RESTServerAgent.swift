@@ -7,6 +7,7 @@ package import SecurityPolicy
 import ServiceLifecycle
 import Synchronization
 package import TagStore
+package import Writes
 
 /// One HTTP(S) listener: browse, read and the page that documents them, for users of the data directory.
 ///
@@ -30,18 +31,20 @@ package final class RESTServerAgent: Service {
     ///   - onListening: called for every address on which the agent listens.
     package convenience init(
         options: RESTServerAgentOptions, tlsConfiguration: TLSConfiguration?, store: TagStore, policy: PolicyBox,
-        verifier: PasswordVerifier, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog, eventLoopGroup: any EventLoopGroup,
+        logger: Logger,
         onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in }
     ) throws(RESTServerAgentError) {
         try self.init(
             options: options, tlsConfiguration: tlsConfiguration, store: store, policy: policy, verifier: verifier,
-            eventLoopGroup: eventLoopGroup, logger: logger,
+            arbiter: arbiter, audit: audit, eventLoopGroup: eventLoopGroup, logger: logger,
             timeouts: .init(request: TimeAmount(options.limits.requestTimeout)), onListening: onListening)
     }
 
     init(
         options: RESTServerAgentOptions, tlsConfiguration: TLSConfiguration?, store: TagStore, policy: PolicyBox,
-        verifier: PasswordVerifier, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog, eventLoopGroup: any EventLoopGroup,
+        logger: Logger,
         timeouts: ConnectionState.Timeouts, onListening: @escaping @Sendable (SocketAddress) -> Void
     ) throws(RESTServerAgentError) {
         self.options = options
@@ -51,24 +54,49 @@ package final class RESTServerAgent: Service {
         var logger = logger
         logger[metadataKey: "agent"] = "\(options.name)"
         self.logger = logger
-        registry = ConnectionRegistry(
-            limit: options.limits.connections, limitPerAddress: options.limits.connectionsPerAddress)
         tls = Mutex(try tlsConfiguration.map(RESTServerAgent.context))
-        let tagRoutes = TagRoutes(
+        responder = RESTServerAgent.responder(
+            options: options, store: store, policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
+            logger: logger)
+        registry = ConnectionRegistry(
+            limit: options.limits.connections, limitPerAddress: options.limits.connectionsPerAddress,
+            networks: responder.networks, logger: logger)
+    }
+
+    /// What answers the agent's requests, with all its routes.
+    static func responder(
+        options: RESTServerAgentOptions, store: TagStore, policy: PolicyBox, verifier: PasswordVerifier,
+        arbiter: WriteArbiter, audit: AuditLog, logger: Logger
+    ) -> Responder {
+        let tags = TagRoutes(
             store: store, idsPerRequest: options.limits.idsPerRequest, arraysAsText: options.arrayValues == .string)
-        responder = Responder(
-            routes: tagRoutes.routes + OtherRoutes(agent: options.name, verifier: verifier).routes, store: store,
-            policy: policy, verifier: verifier, exposure: Exposure(items: options.items),
-            allowedOrigins: options.corsAllowedOrigins, logger: logger)
+        let exposure = Exposure(items: options.items)
+        let writes = WriteRoute(
+            agent: options.name, isOn: options.writeEndpoint, idsPerRequest: options.limits.idsPerRequest)
+        let others = OtherRoutes(
+            verifier: verifier, offersLogin: options.anonymous, writes: options.writeEndpoint)
+        return Responder(
+            options: options, routes: tags.routes + [writes.route] + others.routes, store: store, policy: policy,
+            verifier: verifier, exposure: exposure,
+            writing: WriteAccess.Grant(arbiter: arbiter, audit: audit, agent: options.name, exposure: exposure),
+            logger: logger)
     }
 
     /// Serves new connections with another certificate; those that are open keep theirs.
-    package func reload(tlsConfiguration: TLSConfiguration) throws(RESTServerAgentError) {
+    ///
+    /// - Parameter endsConnections: ends those that are open: other authorities are trusted now, and who has logged in
+    ///   with a certificate of an old one is not to stay.
+    package func reload(
+        tlsConfiguration: TLSConfiguration, endsConnections: Bool = false
+    ) throws(RESTServerAgentError) {
         let context = try RESTServerAgent.context(tlsConfiguration)
         tls.withLock { $0 = context }
+        if endsConnections { registry.closeAll() }
     }
 
     package func run() async throws {
+        // Every connection has ended by then: nobody waits for a write that has not begun.
+        defer { responder.writing.gate.shut() }
         let addresses = try ListenAddress.resolve(options.bind)
         try await withThrowingTaskGroup(of: Bool.self) { group in
             for address in addresses {

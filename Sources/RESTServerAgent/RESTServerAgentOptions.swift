@@ -39,6 +39,15 @@ package struct RESTServerAgentOptions: Sendable, Equatable {
     /// nil: the default self-signed identity.
     package var identity: TLSIdentityOptions?
     package var minimumVersion: TLSVersion
+    package var clientCertificates: ClientCertificateOptions
+    /// Empty: everybody.
+    package var allowFrom: [IPNetwork]
+    /// Whose `X-Forwarded-For` is believed.
+    package var trustedProxies: [IPNetwork]
+    /// Whether who does not log in is let in, as the principal `anonymous`.
+    package var anonymous: Bool
+    /// Off: nobody writes through this agent, administrators included.
+    package var writeEndpoint: Bool
     package var corsAllowedOrigins: [String]
     package var arrayValues: ArrayValues
     package var limits: Limits
@@ -47,7 +56,10 @@ package struct RESTServerAgentOptions: Sendable, Equatable {
 
     package init(
         name: String, bind: String = "127.0.0.1", port: UInt16 = 39320, https: Bool = true,
-        identity: TLSIdentityOptions? = nil, minimumVersion: TLSVersion = .v1_2, corsAllowedOrigins: [String] = [],
+        identity: TLSIdentityOptions? = nil, minimumVersion: TLSVersion = .v1_2,
+        clientCertificates: ClientCertificateOptions = .init(), allowFrom: [IPNetwork] = [],
+        trustedProxies: [IPNetwork] = [], anonymous: Bool = false, writeEndpoint: Bool = false,
+        corsAllowedOrigins: [String] = [],
         arrayValues: ArrayValues = .array, limits: Limits = .init(), items: [ItemOptions] = []
     ) {
         self.name = name
@@ -56,6 +68,11 @@ package struct RESTServerAgentOptions: Sendable, Equatable {
         self.https = https
         self.identity = identity
         self.minimumVersion = minimumVersion
+        self.clientCertificates = clientCertificates
+        self.allowFrom = allowFrom
+        self.trustedProxies = trustedProxies
+        self.anonymous = anonymous
+        self.writeEndpoint = writeEndpoint
         self.corsAllowedOrigins = corsAllowedOrigins
         self.arrayValues = arrayValues
         self.limits = limits

@@ -4,45 +4,46 @@ import Tags
 import WireFormat
 
 extension Reply {
-    /// Head and body in one buffer: one write, one TLS record for a short answer.
-    func encoded(_ allocator: ByteBufferAllocator, date: [UInt8]) -> ByteBuffer {
-        var buffer = allocator.buffer(capacity: 320 + headers.count * 64 + body.count)
+    /// Appends head and body to one buffer: one write, one TLS record for short answers.
+    ///
+    /// - Parameter common: what stands in every head, as `HTTPDate` makes it.
+    func encode(into buffer: inout ByteBuffer, common: [UInt8]) {
+        buffer.reserveCapacity(minimumWritableBytes: 320 + headers.count * 64 + body.count)
         buffer.writeStaticString(status.line)
         switch content {
-        case .json: buffer.writeStaticString("Content-Type: application/json\r\n")
-        case .html: buffer.writeStaticString("Content-Type: text/html; charset=utf-8\r\n")
-        case .none: break
+        case .json: buffer.writeStaticString("Content-Type: application/json\r\nContent-Length: ")
+        case .html: buffer.writeStaticString("Content-Type: text/html; charset=utf-8\r\nContent-Length: ")
+        case .none: buffer.writeStaticString("Content-Length: ")
         }
-        buffer.writeStaticString("Content-Length: ")
         var length = JSONBytes(capacity: 20)
         length.append(unsigned: UInt64(body.count))
         buffer.writeBytes(length.bytes)
-        buffer.writeStaticString("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nDate: ")
-        buffer.writeBytes(date)
-        buffer.writeStaticString("\r\n")
+        buffer.writeBytes(common)
         for (name, value) in headers {
             buffer.writeStaticString(name)
             buffer.writeStaticString(": ")
             buffer.writeString(value)
             buffer.writeStaticString("\r\n")
         }
-        if closes { buffer.writeStaticString("Connection: close\r\n") }
-        buffer.writeStaticString("\r\n")
+        if closes { buffer.writeStaticString("Connection: close\r\n\r\n") } else { buffer.writeStaticString("\r\n") }
         if !omitsBody { buffer.writeBytes(body) }
-        return buffer
     }
 }
 
-/// The `Date` header's text, made once a second.
+/// The fields that stand in every head, `Date` among them, made once a second.
 final class HTTPDate: Sendable {
-    private let last = Mutex<(second: Int64, text: [UInt8])>((.min, []))
+    private let last = Mutex<(second: Int64, fields: [UInt8])>((.min, []))
 
-    var now: [UInt8] {
+    /// From the end of the line of `Content-Length` to that of `Date`.
+    var commonFields: [UInt8] {
         let time = Timestamp.now
         let second = time.microseconds / 1_000_000
         return last.withLock { last in
-            if last.second != second { last = (second, HTTPDate.text(time)) }
-            return last.text
+            if last.second != second {
+                let hygiene = "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nDate: "
+                last = (second, Array(hygiene.utf8) + HTTPDate.text(time) + Array("\r\n".utf8))
+            }
+            return last.fields
         }
     }
 

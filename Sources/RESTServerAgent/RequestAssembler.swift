@@ -1,155 +1,124 @@
 import NIOCore
 import NIOHTTP1
 
-/// Behind the HTTP codec: makes whole requests of parts, refuses what may not be served, and writes answers.
+/// Behind the HTTP codec: makes whole requests of parts and refuses what may not be served.
 ///
-/// After a refusal nothing more is read as HTTP; the answer goes out in its turn and the connection ends.
-final class RequestAssembler: ChannelDuplexHandler {
+/// After a refusal or the last request nothing more is read as HTTP; the answer goes out in its turn and the connection ends.
+final class RequestAssembler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias InboundOut = Incoming
-    typealias OutboundIn = Reply
     typealias OutboundOut = ByteBuffer
 
     private enum Assembly {
         case none
         case body(ServerRequest)
-        /// A refusal has been handed on.
-        case refused
+        /// A refusal, or a request that ends the connection, has been handed on.
+        case over
     }
 
     private let connection: ConnectionGuard
+    private let server: RequestServer
     private let limits: RequestLimits
-    private let date: HTTPDate
     private let budget: BodyBudget
     /// The answer to a request whose body nobody needs to read, nil when it is to be read.
     private let early: (ServerRequest) -> Reply?
+    /// Bytes of a request that has no body.
+    private let headAllowance: Int
     private var assembly = Assembly.none
-    private var isQuiescing = false
-    private var context: ChannelHandlerContext?
 
+    /// - Parameter server: behind this in the pipeline; gets what is assembled here.
     init(
-        connection: ConnectionGuard, limits: RequestLimits, date: HTTPDate, budget: BodyBudget,
+        connection: ConnectionGuard, server: RequestServer, limits: RequestLimits, budget: BodyBudget,
         early: @escaping (ServerRequest) -> Reply?
     ) {
         self.budget = budget
         self.early = early
         self.connection = connection
+        self.server = server
         self.limits = limits
-        self.date = date
+        headAllowance = limits.wire(withBody: false)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+        connection.expectRequest(allowance: headAllowance)
+        // What the codec swallows without a word: spaces before a value, extensions of chunks.
+        connection.onPadding = { [unowned self] in
+            if case .body = assembly { refuse(limits.bodyPadded) } else { refuse(limits.headTooLarge) }
+            server.flush()
+        }
         connection.onSlowRequest = { [unowned self] in
-            guard let context = self.context else { return }
-            refuse(.failure(.requestTimeout, "the request did not come whole in time"), context)
-            context.fireChannelReadComplete()
+            refuse(.failure(.requestTimeout, "the request did not come whole in time"))
+            server.flush()
         }
     }
-
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     // MARK: requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch (RequestAssembler.unwrapInboundIn(data), assembly) {
-        case (_, .refused): break
+        case (_, .over): break
         case (.head(let head), _): take(head, context)
         case (.body(var part), .body(var request)):
             // Without the copy in `assembly` the buffer is ours alone and grows in place.
             assembly = .none
             guard request.body.readableBytes + part.readableBytes <= limits.body else {
-                return refuse(limits.bodyTooLarge, context)
+                return refuse(limits.bodyTooLarge)
             }
             let share = request.share ?? BodyBudget.Share(of: budget)
-            guard share.take(part.readableBytes) else { return refuse(limits.tooManyBodies, context) }
+            guard share.take(part.readableBytes) else { return refuse(limits.tooManyBodies) }
             request.share = share
             request.body.writeBuffer(&part)
             assembly = .body(request)
         case (.end, .body(let request)):
-            assembly = .none
-            hand(.request(request), context)
+            // The codec complains of what comes behind the last request; the answers before that are on their way.
+            assembly = request.keepsAlive ? .none : .over
+            connection.expectRequest(allowance: headAllowance)
+            server.take(.request(request))
         case (.body, .none), (.end, .none): break
         }
     }
 
     private func take(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let fields = RequestFields(head.headers)
-        if let refusal = limits.refusal(of: head, fields) { return refuse(refusal, context) }
-        // The codec stops for good behind a request that asks for another protocol.
-        let upgrades = fields.connection.utf8.count > 0 && fields.connection.lowercased().contains("upgrade")
+        if let refusal = limits.refusal(of: head, fields) { return refuse(refusal) }
+        // The codec stops for good behind a request that asks for another protocol or for a tunnel.
+        let upgrades =
+            head.method == .CONNECT
+            || fields.connection.utf8.count > 0 && fields.connection.lowercased().contains("upgrade")
         let request = ServerRequest(
             method: head.method, target: head.uri, fields: fields, body: ByteBuffer(),
             keepsAlive: head.isKeepAlive && !upgrades)
-        if fields.announcesBody, let reply = early(request) { return refuse(reply, context) }
+        if fields.announcesBody {
+            if let reply = early(request) { return refuse(reply) }
+            connection.allowance = limits.wire(withBody: true)
+        }
         if fields.expect != nil, connection.state.unanswered == 0, head.version == .http1_1 {
+            server.flush()
             context.writeAndFlush(
                 wrapOutboundOut(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
         }
         assembly = .body(request)
     }
 
-    private func refuse(_ reply: Reply, _ context: ChannelHandlerContext) {
-        if case .refused = assembly { return }
-        assembly = .refused
-        hand(.refusal(reply.closing()), context)
-    }
-
-    private func hand(_ incoming: Incoming, _ context: ChannelHandlerContext) {
-        connection.state.requestCame(.now())
-        context.fireChannelRead(wrapInboundOut(incoming))
+    private func refuse(_ reply: Reply) {
+        if case .over = assembly { return }
+        assembly = .over
+        server.take(.refusal(reply.closing()))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // The codec complains of every byte behind its first error; the answer to that one is on its way.
-        if case .refused = assembly { return }
+        if case .over = assembly { return }
         guard let error = error as? HTTPParserError else { return connection.abort() }
         switch error {
-        case .headerOverflow: refuse(limits.headTooLarge, context)
+        case .headerOverflow: refuse(limits.headTooLarge)
         case .invalidVersion:
-            refuse(.failure(.versionNotSupported, "HTTP/1.1 and HTTP/1.0 are spoken here"), context)
+            refuse(.failure(.versionNotSupported, "HTTP/1.1 and HTTP/1.0 are spoken here"))
         case .invalidEOFState, .closedConnection:
-            // The client has gone in the middle of a request: there is nothing to answer.
-            connection.abort()
-        default: refuse(.failure(.badRequest, "this is not a well-formed HTTP request"), context)
+            // The client has gone in the middle of a request, or sends on behind its last one: there is nothing to
+            // answer but what is on its way, and that ends the connection.
+            if connection.state.isAnswered { connection.abort() }
+        default: refuse(.failure(.badRequest, "this is not a well-formed HTTP request"))
         }
-        // Without this event nobody looks at what was just handed on.
-        context.fireChannelReadComplete()
-    }
-
-    // MARK: answers
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if connection.state.isLingering { return promise?.succeed() ?? () }
-        var reply = RequestAssembler.unwrapOutboundIn(data)
-        if isQuiescing { reply.closes = true }
-        let now = NIODeadline.now()
-        connection.state.answerWritten(now)
-        if reply.closes { connection.state.lastAnswerWritten(now) }
-        let taken = promise ?? context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let closes = reply.closes
-        taken.futureResult.whenSuccess { bound.value.answerTaken(closes: closes) }
-        context.write(wrapOutboundOut(reply.encoded(context.channel.allocator, date: date.now)), promise: taken)
-    }
-
-    private func answerTaken(closes: Bool) {
-        connection.state.answerTaken(.now())
-        guard closes, let context else { return }
-        // The peer sees the end of the answer; what it still sends is read and dropped until it closes or the time is
-        // up, because closing over unread bytes would reset the connection and lose the answer.
-        context.close(mode: .output, promise: nil)
-        context.read()
-    }
-
-    // MARK: ending
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent {
-            isQuiescing = true
-            if connection.state.isQuiet { context.close(promise: nil) }
-            return
-        }
-        context.fireUserInboundEventTriggered(event)
+        server.flush()
     }
 }

@@ -15,6 +15,19 @@ struct RequestLimits: Sendable {
     /// Bodies that one listener holds at a time: sixteen of the largest, and never less than 16 MiB.
     var bodies: Int { max(16 << 20, body.multipliedReportingOverflow(by: 16).overflow ? body : body * 16) }
 
+    /// Bytes that one request may take on the wire, with the spaces that the codec passes over; a body even in chunks of
+    /// one byte each.
+    func wire(withBody: Bool) -> Int {
+        let head = target + fields + 8 * fieldCount + 4096
+        guard withBody else { return head }
+        let (chunks, overflow) = body.multipliedReportingOverflow(by: 8)
+        return overflow ? .max : max(chunks, chunks &+ head)
+    }
+
+    var bodyPadded: Reply {
+        .failure(.contentTooLarge, "there is far more around the body's chunks than in them")
+    }
+
     /// For the codec, which counts the target as a field.
     var decoder: NIOHTTPDecoderLimitConfiguration {
         var limits = NIOHTTPDecoderLimitConfiguration()
@@ -51,10 +64,10 @@ struct RequestLimits: Sendable {
                 .uriTooLong, "the request target is longer than \(target) bytes; send the ids in a POST instead")
         }
         guard fields.bytes <= self.fields, fields.largest <= field else { return headTooLarge }
-        guard fields.hosts.count == 1 else {
-            return bad(fields.hosts.isEmpty ? "the Host header is missing" : "there is more than one Host header")
+        guard fields.hostCount == 1 else {
+            return bad(fields.hostCount == 0 ? "the Host header is missing" : "there is more than one Host header")
         }
-        guard HostField.isWellFormed(fields.hosts[0]) else { return bad("the Host header is malformed") }
+        guard HostField.isWellFormed(fields.host) else { return bad("the Host header is malformed") }
         guard head.uri.utf8.first == 0x2F else { return bad("the request target must begin with /") }
         if let refusal = framing(head, fields) { return refusal }
         if let expect = fields.expect, !isNamed(expect, "100-continue") {

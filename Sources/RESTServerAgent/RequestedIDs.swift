@@ -24,6 +24,23 @@ enum RequestedIDs {
         return try result.get()
     }
 
+    /// The same out of a whole request target.
+    static func fromTarget(_ target: String, limit: Int) throws(Failure) -> ByteStrings {
+        var target = target
+        var ids = ByteStrings()
+        var failure: Failure?
+        target.withUTF8 { bytes in
+            guard let mark = bytes.firstIndex(of: 0x3F) else { return }
+            do throws(Failure) {
+                ids = try fromQuery(UnsafeBufferPointer(rebasing: bytes[(mark + 1)...]), limit: limit)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return ids
+    }
+
     private static func fromQuery(_ query: UnsafeBufferPointer<UInt8>, limit: Int) throws(Failure) -> ByteStrings {
         var ids = ByteStrings(byteCapacity: query.count)
         var start = 0

@@ -1,3 +1,4 @@
+import Glibc
 import NIOHTTP1
 import SecurityPolicy
 
@@ -11,11 +12,15 @@ struct Route: Sendable {
         case signedIn(@Sendable (ServerRequest) -> Reply)
         /// Needs a principal, and sees the tags on which that may do this.
         case tags(TagAction, @Sendable (ServerRequest, TagView) async -> Reply)
+        /// Needs a principal, and writes as that through the arbiter, which decides each write. Sees no tags.
+        case writes(@Sendable (ServerRequest, WriteAccess) async -> Reply)
     }
 
     let path: String
     let methods: [HTTPMethod]
     let access: Access
+    /// For `tags`: answers where it can without waiting, with the same view; nil: the handler has to be asked.
+    var atOnce: (@Sendable (ServerRequest, TagView) -> Reply?)?
 
     /// For `Allow`. HEAD goes wherever GET does.
     var allow: String {
@@ -23,4 +28,14 @@ struct Route: Sendable {
     }
 
     func takes(_ method: HTTPMethod) -> Bool { methods.contains(method == .HEAD ? .GET : method) }
+
+    /// Whether this is the path, byte for byte.
+    func isAt(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
+        let own = self.path.utf8
+        guard own.count == path.count else { return false }
+        return own.withContiguousStorageIfAvailable { own in
+            guard let one = own.baseAddress, let other = path.baseAddress else { return true }
+            return memcmp(one, other, path.count) == 0
+        } ?? own.elementsEqual(path)
+    }
 }

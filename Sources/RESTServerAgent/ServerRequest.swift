@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 
@@ -6,12 +7,30 @@ struct ServerRequest: Sendable {
     var method: HTTPMethod
     /// As sent, not decoded; begins with `/`.
     var target: String
-    var fields: RequestFields
+    var fields: RequestFields { head.fields }
     var body: ByteBuffer
     /// What the body takes of the listener's budget.
     var share: BodyBudget.Share?
     /// Whether the client wants the connection kept.
     var keepsAlive: Bool
+    /// Shared, since a request is handed on often and has many fields.
+    private let head: Head
+
+    private final class Head: Sendable {
+        let fields: RequestFields
+
+        init(_ fields: RequestFields) {
+            self.fields = fields
+        }
+    }
+
+    init(method: HTTPMethod, target: String, fields: RequestFields, body: ByteBuffer, keepsAlive: Bool) {
+        self.method = method
+        self.target = target
+        self.body = body
+        self.keepsAlive = keepsAlive
+        head = Head(fields)
+    }
 }
 
 /// What comes up from a connection, in order.
@@ -23,7 +42,9 @@ enum Incoming: Sendable {
 
 /// The header fields that anything here looks at, found in one pass.
 struct RequestFields: Sendable {
-    var hosts: [String] = []
+    /// The first of them.
+    var host = ""
+    var hostCount = 0
     var authorization: [String] = []
     var contentType: String?
     var origin: String?
@@ -31,6 +52,8 @@ struct RequestFields: Sendable {
     var expect: String?
     var contentLengths: [String] = []
     var transferEncodings: [String] = []
+    /// Of every line of that name, in order.
+    var forwardedFor: [String] = []
     var connection = ""
     /// Whether a body follows, as far as the head tells.
     var announcesBody: Bool {
@@ -47,13 +70,17 @@ struct RequestFields: Sendable {
             bytes += size
             largest = max(largest, size)
             switch name.utf8.count {
-            case 4 where isNamed(name, "host"): hosts.append(value)
+            case 4 where isNamed(name, "host"):
+                if hostCount == 0 { host = value }
+                hostCount += 1
             case 6 where isNamed(name, "origin"): origin = origin ?? value
-            case 6 where isNamed(name, "expect"): expect = value
+            // Of several the one that cannot be met counts.
+            case 6 where isNamed(name, "expect"): if expect == nil || !isNamed(value, "100-continue") { expect = value }
             case 10 where isNamed(name, "connection"): connection += (connection.isEmpty ? "" : ",") + value
             case 12 where isNamed(name, "content-type"): contentType = contentType ?? value
             case 13 where isNamed(name, "authorization"): authorization.append(value)
             case 14 where isNamed(name, "content-length"): contentLengths.append(value)
+            case 15 where isNamed(name, "x-forwarded-for"): forwardedFor.append(value)
             case 17 where isNamed(name, "transfer-encoding"): transferEncodings.append(value)
             case 29 where isNamed(name, "access-control-request-method"): requestMethod = value
             default: break
@@ -65,5 +92,26 @@ struct RequestFields: Sendable {
 /// Compares with a lower-case ASCII word, without case.
 func isNamed(_ text: some StringProtocol, _ word: StaticString) -> Bool {
     let wanted = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
-    return text.utf8.elementsEqual(wanted) { ($0 &- 0x41 < 26 ? $0 | 0x20 : $0) == $1 }
+    let isSame = text.utf8.withContiguousStorageIfAvailable { bytes in
+        guard bytes.count == wanted.count else { return false }
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            if (byte &- 0x41 < 26 ? byte | 0x20 : byte) != wanted[index] { return false }
+        }
+        return true
+    }
+    return isSame ?? text.utf8.elementsEqual(wanted) { ($0 &- 0x41 < 26 ? $0 | 0x20 : $0) == $1 }
+}
+
+/// Whether two texts are the same bytes, where `==` takes different writings of one character for the same.
+func isSameBytes(_ left: String, _ right: String) -> Bool {
+    let isSame = left.utf8.withContiguousStorageIfAvailable { left in
+        right.utf8.withContiguousStorageIfAvailable { right in
+            guard left.count == right.count, let one = left.baseAddress, let other = right.baseAddress else {
+                return left.count == right.count
+            }
+            return memcmp(one, other, left.count) == 0
+        }
+    }
+    return (isSame ?? nil) ?? left.utf8.elementsEqual(right.utf8)
 }

@@ -14,15 +14,19 @@ struct TagRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(path: "/iotgateway/browse", methods: [.GET], access: .tags(.browse) { await browse($0, $1) }),
-            Route(path: "/iotgateway/read", methods: [.GET, .POST], access: .tags(.read) { await read($0, $1) }),
+            Route(
+                path: "/iotgateway/browse", methods: [.GET], access: .tags(.browse) { await browse($0, $1) },
+                atOnce: { browsedBefore($1) }),
+            Route(
+                path: "/iotgateway/read", methods: [.GET, .POST], access: .tags(.read) { read($0, $1) },
+                atOnce: { read($0, $1) }),
         ]
     }
 
     /// `{"browseResults":[{"id":"…"},…],"succeeded":true,"reason":""}`
     private func browse(_ request: ServerRequest, _ view: TagView) async -> Reply {
+        if let reply = browsedBefore(view) { return reply }
         let sight = view.sight
-        if let body = browsed.body(for: sight) { return Reply(.ok, .json, body: body) }
         // In pieces, so that a million tags do not hold the event loop up.
         let piece = 4096
         var json = JSONBytes(capacity: 1024)
@@ -47,7 +51,11 @@ struct TagRoutes: Sendable {
         return Reply(.ok, .json, body: json.bytes)
     }
 
-    private func read(_ request: ServerRequest, _ view: TagView) async -> Reply {
+    private func browsedBefore(_ view: TagView) -> Reply? {
+        browsed.body(for: view.sight).map { Reply(.ok, .json, body: $0) }
+    }
+
+    private func read(_ request: ServerRequest, _ view: TagView) -> Reply {
         let ids: ByteStrings
         do {
             ids = try self.ids(of: request)
@@ -55,14 +63,13 @@ struct TagRoutes: Sendable {
             return .failure(.badRequest, error.reason)
         }
         let resolution = view.resolve(ids)
-        let values = await store.read(resolution.granted.compactMap { $0 })
+        let values = store.read(resolution.granted.compactMap { $0 })
         return Reply(.ok, .json, body: render(ids, resolution, values, view.directory).bytes)
     }
 
     private func ids(of request: ServerRequest) throws(RequestedIDs.Failure) -> ByteStrings {
         if request.method == .POST { return try RequestedIDs.fromBody(request.body, limit: idsPerRequest) }
-        let query = request.target.utf8.firstIndex(of: 0x3F).map { request.target[$0...].dropFirst() } ?? ""
-        let ids = try RequestedIDs.fromQuery(query, limit: idsPerRequest)
+        let ids = try RequestedIDs.fromTarget(request.target, limit: idsPerRequest)
         guard ids.count > 0 else {
             throw RequestedIDs.Failure("no ids: ask as /iotgateway/read?ids=Channel.Device.Tag&ids=…")
         }

@@ -11,12 +11,19 @@ struct TagView: Sendable {
     let directory: TagDirectory
     private let permissions: Permissions
     private let exposure: Exposure
+    private let asker: Asker
+    private let trail: AuditTrail
 
-    init(action: TagAction, directory: TagDirectory, permissions: Permissions, exposure: Exposure) {
+    init(
+        action: TagAction, directory: TagDirectory, permissions: Permissions, exposure: Exposure, asker: Asker,
+        trail: AuditTrail
+    ) {
         self.action = action
         self.directory = directory
         self.permissions = permissions
         self.exposure = exposure
+        self.asker = asker
+        self.trail = trail
     }
 
     struct Resolution: Sendable {
@@ -50,20 +57,49 @@ struct TagView: Sendable {
         Sight(permissions: permissions, handleLimit: directory.handleLimit, count: directory.count)
     }
 
-    /// Finds tags by name, in order.
+    /// Finds tags by name, in order. What is refused of them goes to the audit log: one entry for all of a request.
     func resolve(_ ids: ByteStrings) -> Resolution {
         let found = ids.bytes.withUnsafeBufferPointer { bytes in
             (0..<ids.count).map { directory.handle(utf8: UnsafeBufferPointer(rebasing: bytes[ids.range($0)])) }
         }
-        return limit(found)
+        let resolution = limit(found)
+        tellRefused(ids, found, resolution)
+        return resolution
+    }
+
+    /// An unknown tag and a hidden one cost the same; only of the latter there is something to tell.
+    private func tellRefused(_ ids: ByteStrings, _ found: [TagHandle?], _ resolution: Resolution) {
+        var refused: Int?
+        var missing: Int?
+        var count = 0
+        for index in found.indices where resolution.granted[index] == nil {
+            missing = missing ?? index
+            guard found[index] != nil else { continue }
+            refused = refused ?? index
+            count += 1
+        }
+        guard let first = refused ?? missing else { return }
+        let reason =
+            resolution.known[first] == nil
+            ? "may not be browsed, or is not among the agent's items" : "no permission to \(action.rawValue)"
+        trail.refused(
+            .init(
+                action: AuditEvent.Action(rawValue: action.rawValue) ?? .read, object: ids[first], asker: asker,
+                reason: reason, count: max(1, count)),
+            isTold: refused != nil)
     }
 
     /// What of these may be seen and used.
     func limit(_ handles: [TagHandle?]) -> Resolution {
-        var known = handles
         let name = { (handle: TagHandle) in directory[handle]?.name }
+        // Every id takes both checks, one that was not found those of another tag: ten thousand ids in one request would
+        // tell a hidden tag from one that does not exist by the time.
+        let stand: TagHandle? = TagHandle(index: 0)
+        var known = handles.map { $0 ?? stand }
+        var browsable = known
         exposure.removeHidden(from: &known, name: name)
-        permissions.removeDenied(.browse, from: &known, name: name)
+        permissions.removeDenied(.browse, from: &browsable, name: name)
+        for index in known.indices where browsable[index] == nil || handles[index] == nil { known[index] = nil }
         guard action != .browse else { return Resolution(known: known, granted: known) }
         var granted = known
         permissions.removeDenied(action, from: &granted, name: name)

@@ -1,10 +1,12 @@
 import Crypto
 import Synchronization
+import Tags
 
-/// Checks user names with passwords, one scrypt at a time, and remembers what it has checked for a short while.
+/// Checks user names with passwords, one scrypt at a time, and remembers what it has checked for a short while; API tokens
+/// without scrypt.
 ///
-/// What is remembered is a keyed MAC of the credentials, never the password; any change of any user forgets it all. An
-/// unknown or disabled user costs the same work as a known one.
+/// What is remembered is a keyed MAC of the credentials, never the password; a change of a user forgets it. An unknown or
+/// disabled user costs the same work as a known one. Who fails waits longer each time, see `LoginThrottle`.
 package final class PasswordVerifier: Sendable {
     package enum Verdict: Sendable, Equatable {
         case verified(Principal)
@@ -12,12 +14,17 @@ package final class PasswordVerifier: Sendable {
         case refused
         /// Too many are waiting: ask again in a few seconds.
         case busy
+        /// Too many failures from this user or address: nothing was checked; ask again after this time.
+        case throttled(Duration)
     }
 
-    private struct Entry {
+    struct Entry {
         /// nil: refused.
         var principal: Principal?
-        var generation: UInt64
+        /// Folded.
+        var user: String
+        /// Of the user when this was computed; 0 without one.
+        var version: UInt64
         var expires: ContinuousClock.Instant
         /// What no use of it moves: then the password is checked again.
         var ends: ContinuousClock.Instant
@@ -28,19 +35,33 @@ package final class PasswordVerifier: Sendable {
         }
     }
 
-    private enum Claim: Sendable {
+    enum Claim: Sendable {
         /// Nobody was at it: the caller must compute, and answer those who wait.
         case mine
         case answered(Verdict)
         case finishedMeanwhile
+
+        /// For who waited: that one client was turned away says nothing about another.
+        init(told verdict: Verdict) {
+            switch verdict {
+            case .verified, .refused: self = .answered(verdict)
+            case .busy, .throttled: self = .finishedMeanwhile
+            }
+        }
     }
 
-    private struct State {
+    struct State {
         var entries: [[UInt8]: Entry] = [:]
+        /// Tokens that were wrong, by digest: the same again is no further guess.
+        var refusedTokens: [[UInt8]: ContinuousClock.Instant] = [:]
         /// Checks under way, with who waits for the same answer.
         var running: [[UInt8]: [CheckedContinuation<Claim, Never>]] = [:]
         /// Name and client of those that were right before, who have places of their own in the queue.
         var known: Set<String> = []
+        /// MACs of credentials that were right when they were last checked: whoever has them does not guess, so nobody
+        /// else's failures keep them waiting.
+        var proven: Set<[UInt8]> = []
+        var throttle = LoginThrottle()
     }
 
     /// How long right credentials cost no scrypt.
@@ -48,28 +69,34 @@ package final class PasswordVerifier: Sendable {
     /// And how long at most, however often they are used.
     static let longestLife = Duration.seconds(3600)
     /// A connection renews what it was given no more often than this.
-    private static let renewalPeriod = Duration.seconds(30)
+    static let renewalPeriod = Duration.seconds(30)
     private static let knownClients = 1024
-    /// How long a client that polls with wrong ones costs none.
-    static let refusedLife = Duration.seconds(5)
-    private static let rememberedEntries = 4096
+    /// How long a client that polls with wrong ones costs none, and counts as one failure.
+    static let refusedLife = Duration.seconds(300)
+    static let rememberedEntries = 4096
     private static let waitersForOneCheck = 256
 
-    private let users: UserStore
+    let users: UserStore
     private let key = SymmetricKey(size: .bits256)
     private let unknown: PasswordHash
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
-    private let now: @Sendable () -> ContinuousClock.Instant
+    let now: @Sendable () -> ContinuousClock.Instant
+    /// For what expires on a calendar.
+    let wallClock: @Sendable () -> Timestamp
 
     package convenience init(users: UserStore) {
         self.init(users: users) { .now }
     }
 
-    /// Tests bring their own clock.
-    init(users: UserStore, now: @escaping @Sendable () -> ContinuousClock.Instant) {
+    /// Tests bring their own clocks.
+    init(
+        users: UserStore, wallClock: @escaping @Sendable () -> Timestamp = { .now },
+        now: @escaping @Sendable () -> ContinuousClock.Instant
+    ) {
         self.users = users
         self.now = now
+        self.wallClock = wallClock
         unknown = .unmatchable(users.parameters)
     }
 
@@ -79,8 +106,12 @@ package final class PasswordVerifier: Sendable {
     /// The number of scrypts computed so far, for tests and status.
     package var computations: Int { users.worker.computations }
 
+    /// Checks no password any more; what waits to be checked, or is being checked, is `busy` at once.
+    package func stop() { users.worker.close() }
+
     /// - Parameter client: where the credentials came from, one text for what counts as one client: each gets a bounded
-    ///   share of the computations, so that none locks the others out. nil takes no share.
+    ///   share of the computations, so that none locks the others out, and waits when it fails. nil takes no share and
+    ///   never waits.
     package func verify(user: String, password: String, client: String? = nil) async -> Verdict {
         guard user.utf8.count <= 4 * User.maximumNameCharacters, !password.isEmpty,
             password.utf8.count <= PasswordRules.maximumBytes, PasswordRules.isHashable(password)
@@ -90,9 +121,9 @@ package final class PasswordVerifier: Sendable {
             if let known = remembered(mac) { return known }
             switch await claim(mac) {
             case .mine:
-                let verdict = await compute(user, password, client, mac)
+                let verdict = await check(user, password, client, mac)
                 let waiting = state.withLock { $0.running.removeValue(forKey: mac) ?? [] }
-                for waiter in waiting { waiter.resume(returning: .answered(verdict)) }
+                for waiter in waiting { waiter.resume(returning: Claim(told: verdict)) }
                 return verdict
             case .answered(let verdict): return verdict
             case .finishedMeanwhile: continue
@@ -100,48 +131,11 @@ package final class PasswordVerifier: Sendable {
         }
     }
 
-    /// That right credentials were checked: what a connection keeps, so that asking again with the same ones costs not
-    /// even their MAC.
-    package struct Receipt: Sendable {
-        package let principal: Principal
-        fileprivate let mac: [UInt8]
-        fileprivate let generation: UInt64
-        fileprivate var expires: ContinuousClock.Instant
-        fileprivate let ends: ContinuousClock.Instant
-    }
-
-    /// The receipt for credentials that were verified a moment ago; nil when they are forgotten already.
-    package func receipt(user: String, password: String) -> Receipt? {
-        let mac = self.mac(user, password)
-        return state.withLock { state in
-            guard let entry = state.entries[mac], let principal = entry.principal else { return nil }
-            return Receipt(
-                principal: principal, mac: mac, generation: entry.generation, expires: entry.expires, ends: entry.ends)
-        }
-    }
-
-    /// Whether the credentials of a receipt would be verified without a scrypt now: no user has changed since, and it
-    /// is not too long ago. Asking keeps them alive, here and for other connections, up to the longest life.
-    package func stillHolds(_ receipt: inout Receipt) -> Bool {
-        let now = now()
-        guard receipt.generation == users.generation, receipt.expires > now else { return false }
-        let renewed = min(now + PasswordVerifier.verifiedLife, receipt.ends)
-        if receipt.expires + PasswordVerifier.renewalPeriod <= renewed {
-            receipt.expires = renewed
-            let (mac, generation) = (receipt.mac, receipt.generation)
-            state.withLock { state in
-                if state.entries[mac]?.generation == generation { state.entries[mac]?.renew(now) }
-            }
-        }
-        return true
-    }
-
     private func remembered(_ mac: [UInt8]) -> Verdict? {
-        let generation = users.generation
         let now = now()
         return state.withLock { state in
             guard var entry = state.entries[mac] else { return nil }
-            guard entry.generation == generation, entry.expires > now else {
+            guard entry.version == users.version(of: entry.user).version, entry.expires > now else {
                 state.entries[mac] = nil
                 return nil
             }
@@ -170,64 +164,92 @@ package final class PasswordVerifier: Sendable {
         }
     }
 
-    private func compute(
-        _ user: String, _ password: String, _ client: String?, _ mac: [UInt8]
-    ) async -> Verdict {
-        let (record, generation) = users.record(named: user)
-        let usable = record.flatMap { $0.user.isDisabled || !$0.hash.parameters.isSane ? nil : $0 }
-        let hash = usable?.hash ?? unknown
-        let digest: [UInt8]?
-        do {
-            digest = try await users.worker.digest(
-                of: PasswordRules.bytes(of: password), salt: hash.salt, parameters: hash.parameters,
-                for: client.map { applicant(user, $0) })
-        } catch {
-            return .busy
+    /// Computes unless who asks must wait, and counts what came of it.
+    private func check(_ user: String, _ password: String, _ client: String?, _ mac: [UInt8]) async -> Verdict {
+        guard let client else { return await compute(user, password, nil, mac) }
+        let pair = PasswordVerifier.pair(user, client)
+        let begun = now()
+        let (isKnown, isProven, wait) = state.withLock { state -> (Bool, Bool, Duration?) in
+            let isKnown = state.known.contains(pair)
+            if state.proven.contains(mac) { return (true, true, nil) }
+            return (isKnown, false, state.throttle.admit(user: user, client: client, isKnown: isKnown, at: begun))
         }
-        let matches = hash.matches(digest ?? [])
-        let principal = matches ? usable?.user.principal : nil
-        if principal != nil, let client { know(user, client) }
-        // Somebody was changed while this was computed: what was read before may not stand.
-        guard users.generation == generation else {
-            let now = users.record(named: user).record
-            guard let principal, let now, !now.user.isDisabled, now.hash == hash else { return .refused }
-            return .verified(principal.name == now.user.name ? now.user.principal : principal)
-        }
+        if let wait { return .throttled(wait) }
+        // A name that was right from a client before counts for itself there: a flood of other names from the same
+        // address, which may be a proxy's, does not lock it out, nor does a flood of its own name from elsewhere.
+        let verdict = await compute(user, password, .init(key: isKnown ? pair : client, isKnown: isKnown), mac)
         let now = now()
-        remember(
-            mac,
-            Entry(
-                principal: principal, generation: generation,
-                expires: now + (principal == nil ? PasswordVerifier.refusedLife : PasswordVerifier.verifiedLife),
-                ends: now + PasswordVerifier.longestLife))
-        return principal.map { .verified($0) } ?? .refused
-    }
-
-    /// A name that was right from a client before counts for itself there: a flood of other names from the same address,
-    /// which may be a proxy's, does not lock it out, nor does a flood of its own name from elsewhere.
-    private func applicant(_ user: String, _ client: String) -> ScryptWorker.Applicant {
-        let pair = PasswordVerifier.pair(user, client)
-        let isKnown = state.withLock { $0.known.contains(pair) }
-        return ScryptWorker.Applicant(key: isKnown ? pair : client, isKnown: isKnown)
-    }
-
-    private func know(_ user: String, _ client: String) {
-        let pair = PasswordVerifier.pair(user, client)
         state.withLock { state in
-            if state.known.count >= PasswordVerifier.knownClients, !state.known.contains(pair) {
+            switch verdict {
+            case .verified:
+                state.throttle.succeeded(user: user, client: client, isKnown: isKnown, at: now)
                 // Any: only who knows a password gets in here.
-                state.known.removeFirst()
+                PasswordVerifier.insert(pair, into: &state.known)
+                PasswordVerifier.insert(mac, into: &state.proven)
+            case .refused:
+                state.throttle.failed(user: user, client: client, isKnown: isKnown, at: now)
+                state.proven.remove(mac)
+            case .busy, .throttled:
+                if !isProven { state.throttle.withdrawn(user: user, client: client, isKnown: isKnown, at: now) }
             }
-            state.known.insert(pair)
         }
+        return verdict
+    }
+
+    private static func insert<Element>(_ element: Element, into set: inout Set<Element>) {
+        if set.count >= knownClients, !set.contains(element) { set.removeFirst() }
+        set.insert(element)
+    }
+
+    /// Two rounds at most: the user may change, or be stored in another hash, while the first is computed.
+    private func compute(
+        _ user: String, _ password: String, _ applicant: ScryptWorker.Applicant?, _ mac: [UInt8]
+    ) async -> Verdict {
+        let bytes = PasswordRules.bytes(of: password)
+        for _ in 0..<2 {
+            let before = usable(users.record(named: user).record)
+            let hash = before?.hash ?? unmatchable(user)
+            let digest: [UInt8]?
+            do {
+                digest = try await users.worker.digest(
+                    of: bytes, salt: hash.salt, parameters: hash.parameters, for: applicant)
+            } catch {
+                return .busy
+            }
+            let matches = hash.matches(digest ?? [])
+            // What is true now counts, not what was when this began.
+            let record = users.record(named: user).record
+            let after = usable(record)
+            guard before?.hash == after?.hash else { continue }
+            let principal = matches ? after?.user.principal : nil
+            remember(principal, user, record?.version ?? 0, mac)
+            guard let principal, let after else { return .refused }
+            await users.rehash(bytes, of: after)
+            return .verified(principal)
+        }
+        return .refused
+    }
+
+    private func usable(_ record: UserStore.Record?) -> UserStore.Record? {
+        record.flatMap { $0.user.isDisabled || !$0.hash.parameters.isSane ? nil : $0 }
+    }
+
+    /// What is computed against for a name without a user.
+    private func unmatchable(_ user: String) -> PasswordHash {
+        let choice = mac(user, "").prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        return PasswordHash(parameters: users.cost(ofUnknown: choice), salt: unknown.salt, digest: unknown.digest)
     }
 
     private static func pair(_ user: String, _ client: String) -> String { foldedName(user) + "\0" + client }
 
-    private func remember(_ mac: [UInt8], _ entry: Entry) {
+    private func remember(_ principal: Principal?, _ user: String, _ version: UInt64, _ mac: [UInt8]) {
+        let now = now()
+        let life = principal == nil ? PasswordVerifier.refusedLife : PasswordVerifier.verifiedLife
+        let entry = Entry(
+            principal: principal, user: foldedName(user), version: version, expires: now + life,
+            ends: now + PasswordVerifier.longestLife)
         state.withLock { state in
             if state.entries.count >= PasswordVerifier.rememberedEntries {
-                let now = now()
                 // Guesses go first, so that a flood of them does not cost those who are right their entry.
                 state.entries = state.entries.filter { $0.value.principal != nil && $0.value.expires > now }
                 if state.entries.count >= PasswordVerifier.rememberedEntries { state.entries.removeAll() }
@@ -236,11 +258,13 @@ package final class PasswordVerifier: Sendable {
         }
     }
 
-    private func mac(_ user: String, _ password: String) -> [UInt8] {
+    /// The name without case, as it is looked up: one user's credentials are one entry.
+    func mac(_ user: String, _ password: String) -> [UInt8] {
         var mac = HMAC<SHA256>(key: key)
+        let name = Array(foldedName(user).utf8)
         // The length parts the two, so that no other split of the same bytes has the same MAC.
-        withUnsafeBytes(of: UInt64(user.utf8.count).littleEndian) { mac.update(data: $0) }
-        mac.update(data: Array(user.utf8))
+        withUnsafeBytes(of: UInt64(name.count).littleEndian) { mac.update(data: $0) }
+        mac.update(data: name)
         mac.update(data: Array(password.utf8))
         return Array(mac.finalize())
     }

@@ -24,11 +24,21 @@ final class ScryptWorker: Sendable {
         let salt: [UInt8]
         let parameters: PasswordHash.Parameters
         let applicant: Applicant?
-        let done: CheckedContinuation<[UInt8]?, Never>
+        let done: CheckedContinuation<Answer, Never>
+    }
+
+    private enum Answer {
+        /// nil when the parameters cannot be computed.
+        case digest([UInt8]?)
+        case refused
     }
 
     private struct State {
         var waiting: [Job] = []
+        /// Who waits for what is being computed; nil once nobody does.
+        var underWay: CheckedContinuation<Answer, Never>?
+        /// Nothing is computed any more.
+        var isClosed = false
         /// Of each applicant, waiting or under way.
         var shares: [String: Int] = [:]
         var stopped = false
@@ -58,13 +68,19 @@ final class ScryptWorker: Sendable {
                 wake.wait()
                 let (job, stopped) = state.withLock { state -> (Job?, Bool) in
                     guard !state.waiting.isEmpty else { return (nil, state.stopped) }
-                    return (state.waiting.removeFirst(), false)
+                    let job = state.waiting.removeFirst()
+                    state.underWay = job.done
+                    return (job, false)
                 }
                 if stopped { return }
                 guard let job else { continue }
                 let digest = PasswordHash.digest(of: job.password, salt: job.salt, parameters: job.parameters)
-                state.withLock { $0.leave(job.applicant) }
-                job.done.resume(returning: digest)
+                let waits = state.withLock { state -> CheckedContinuation<Answer, Never>? in
+                    state.leave(job.applicant)
+                    defer { state.underWay = nil }
+                    return state.underWay
+                }
+                waits?.resume(returning: .digest(digest))
             }
         }
     }
@@ -87,21 +103,17 @@ final class ScryptWorker: Sendable {
         of password: [UInt8], salt: [UInt8], parameters: PasswordHash.Parameters, for applicant: Applicant? = nil,
         always: Bool = false
     ) async throws(SecurityPolicyError) -> [UInt8]? {
-        let refused = Mutex(false)
-        let digest = await withCheckedContinuation { (done: CheckedContinuation<[UInt8]?, Never>) in
+        let answer = await withCheckedContinuation { (done: CheckedContinuation<Answer, Never>) in
             let job = Job(
                 password: password, salt: salt, parameters: parameters, applicant: applicant, done: done)
             let (accepted, startThread) = core.state.withLock { state -> (Bool, Bool) in
-                guard always || state.admits(applicant) else { return (false, false) }
+                guard !state.isClosed, always || state.admits(applicant) else { return (false, false) }
                 state.waiting.append(job)
                 if let key = applicant?.key { state.shares[key, default: 0] += 1 }
                 defer { state.threadStarted = true }
                 return (true, !state.threadStarted)
             }
-            guard accepted else {
-                refused.withLock { $0 = true }
-                return done.resume(returning: nil)
-            }
+            guard accepted else { return done.resume(returning: .refused) }
             if startThread {
                 let core = core
                 let thread = Thread { core.work() }
@@ -110,8 +122,22 @@ final class ScryptWorker: Sendable {
             }
             core.wake.signal()
         }
-        if refused.withLock({ $0 }) { throw .busy }
+        guard case .digest(let digest) = answer else { throw .busy }
         computed.add(1, ordering: .relaxed)
         return digest
+    }
+
+    /// Computes nothing any more. Who waits is told at once that it is busy, also who waits for what is under way: with a
+    /// full queue that may take longer than a stop.
+    func close() {
+        let given = core.state.withLock { state in
+            state.isClosed = true
+            let given = state.waiting.map(\.done) + (state.underWay.map { [$0] } ?? [])
+            for job in state.waiting { state.leave(job.applicant) }
+            state.waiting = []
+            state.underWay = nil
+            return given
+        }
+        for waiter in given { waiter.resume(returning: .refused) }
     }
 }

@@ -8,7 +8,14 @@ package enum SecurityPolicyError: Error, Equatable, CustomStringConvertible {
     case passwordContainsUserName
     case passwordContainsNUL
     case passwordRepeats
+    case passwordIsCommon
     case noGroup
+    case tokenExists(String)
+    case noSuchToken(String)
+    case tokenName(String, reason: String)
+    case tokenWithoutGroup
+    case tokenLife
+    case tooManyTokens(Int)
     case lastAdministrator(String)
     case newerDatabase(path: String, version: Int)
     case database(path: String, reason: String)
@@ -27,6 +34,18 @@ package enum SecurityPolicyError: Error, Equatable, CustomStringConvertible {
         case .passwordContainsUserName: "the password contains the user name; choose another"
         case .passwordContainsNUL: "the password contains a NUL character; choose another"
         case .passwordRepeats: "the password repeats the same few characters; a few words in a row are better"
+        case .passwordIsCommon:
+            "the password is among those that are guessed first, with or without digits and signs around it or over and"
+                + " over; a few words in a row are better"
+        case .tokenExists(let name):
+            "there is a token \(name) already (names are compared without case); revoke it first with"
+                + " `sallyport token revoke \(name)`, or choose another name"
+        case .noSuchToken(let name): "there is no token \(name); `sallyport token list` shows which there are"
+        case .tokenName(let name, let reason): "the token name \"\(name)\" cannot be used: \(reason)"
+        case .tokenWithoutGroup: "a token needs at least one group: give --group NAME"
+        case .tokenLife: "a token must expire after now and within 100 years"
+        case .tooManyTokens(let most):
+            "there are \(most) tokens already, which is the most; revoke those that nobody needs"
         case .noGroup: "a user needs at least one group: give --group NAME, or --administrator"
         case .lastAdministrator(let name):
             "\(name) is the last administrator: make another first with `sallyport user add NAME --administrator`"

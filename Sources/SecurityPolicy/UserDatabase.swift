@@ -1,11 +1,13 @@
 import FoundationEssentials
 import GRDB
+import Synchronization
 import Tags
 
-/// `security.sqlite`: who the users are. All calls block; `UserStore` makes them off the cooperative pool.
+/// `security.sqlite`: who the users are, and the API tokens. All calls block; `UserStore` makes them off the cooperative
+/// pool.
 struct UserDatabase: Sendable {
     /// `PRAGMA user_version` of what this version writes.
-    static let schemaVersion = 1
+    static let schemaVersion = 2
 
     struct Row: Sendable {
         var name: String
@@ -16,8 +18,22 @@ struct UserDatabase: Sendable {
         var changed: Timestamp
     }
 
+    /// Everything, as it is after a change.
+    struct Contents: Sendable {
+        var users: [Row]
+        var tokens: [APIToken]
+        /// Of two, the one with the higher number was read later.
+        var number: UInt64
+    }
+
     let path: String
     let queue: DatabaseQueue
+    /// Counts what was read. Taken inside of a write, of which there is one at a time.
+    private let reads = Reads()
+
+    private final class Reads: Sendable {
+        let count = Atomic<UInt64>(0)
+    }
 
     init(path: String) throws(SecurityPolicyError) {
         self.path = path
@@ -37,7 +53,9 @@ struct UserDatabase: Sendable {
             try queue.writeWithoutTransaction { db in
                 _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
             }
-            if version == 0 { try queue.write { try UserDatabase.makeSchema($0) } }
+            if version < UserDatabase.schemaVersion {
+                try queue.write { try UserDatabase.migrate($0, from: version) }
+            }
         } catch let error as SecurityPolicyError {
             throw error
         } catch {
@@ -45,7 +63,14 @@ struct UserDatabase: Sendable {
         }
     }
 
-    private static func makeSchema(_ db: Database) throws {
+    /// In one transaction: a file is of one version or of the next, whatever happens.
+    private static func migrate(_ db: Database, from version: Int) throws {
+        if version < 1 { try makeUsers(db) }
+        if version < 2 { try makeTokens(db) }
+        try db.execute(sql: "PRAGMA user_version = \(schemaVersion)")
+    }
+
+    private static func makeUsers(_ db: Database) throws {
         try db.execute(
             sql: """
                 CREATE TABLE users (
@@ -60,7 +85,6 @@ struct UserDatabase: Sendable {
                     name TEXT NOT NULL COLLATE NOCASE,
                     PRIMARY KEY (user, name)
                 );
-                PRAGMA user_version = \(schemaVersion);
                 """)
     }
 
@@ -71,12 +95,12 @@ struct UserDatabase: Sendable {
         return .database(path: path, reason: "\(error)")
     }
 
-    /// Runs a change in one transaction and returns every user as they are after it.
-    func change(_ body: @escaping @Sendable (Database) throws -> Void) async throws(SecurityPolicyError) -> [Row] {
+    /// Runs a change in one transaction and returns everything as it is after it.
+    func change(_ body: @escaping @Sendable (Database) throws -> Void) async throws(SecurityPolicyError) -> Contents {
         do {
             return try await queue.write { db in
                 try body(db)
-                return try UserDatabase.rows(db)
+                return try contents(db)
             }
         } catch let error as SecurityPolicyError {
             throw error
@@ -85,25 +109,43 @@ struct UserDatabase: Sendable {
         }
     }
 
+    /// Inside of a write.
+    func contents(_ db: Database) throws -> Contents {
+        Contents(
+            users: try UserDatabase.rows(db), tokens: try UserDatabase.tokens(db),
+            number: reads.count.wrappingAdd(1, ordering: .relaxed).newValue)
+    }
+
+    /// Throws, instead of trapping, on a column of another type than we write.
     static func rows(_ db: Database) throws -> [Row] {
-        var groups: [String: [String]] = [:]
-        for row in try GRDB.Row.fetchAll(db, sql: "SELECT user, name FROM memberships ORDER BY name") {
-            groups[foldedName(row["user"]), default: []].append(row["name"])
-        }
+        let groups = try memberships(db, of: "user", in: "memberships")
         return try GRDB.Row.fetchAll(db, sql: "SELECT * FROM users ORDER BY name").map { row in
-            let name: String = row["name"]
+            let name: String = try row.decode(forColumn: "name")
             return Row(
                 name: name,
                 hash: PasswordHash(
                     parameters: .init(
-                        rounds: row["rounds"], blockSize: row["block_size"], parallelism: row["parallelism"]),
+                        rounds: try row.decode(forColumn: "rounds"),
+                        blockSize: try row.decode(forColumn: "block_size"),
+                        parallelism: try row.decode(forColumn: "parallelism")),
                     salt: bytes(row["salt"]), digest: bytes(row["digest"])),
-                groups: groups[foldedName(name)] ?? [], isDisabled: row["disabled"],
-                created: Timestamp(milliseconds: row["created"]), changed: Timestamp(milliseconds: row["changed"]))
+                groups: groups[foldedName(name)] ?? [], isDisabled: try row.decode(forColumn: "disabled"),
+                created: Timestamp(milliseconds: try row.decode(forColumn: "created")),
+                changed: Timestamp(milliseconds: try row.decode(forColumn: "changed")))
         }
     }
 
-    private static func bytes(_ blob: DatabaseValue) -> [UInt8] {
+    /// The groups of each member, by folded name.
+    static func memberships(_ db: Database, of member: String, in table: String) throws -> [String: [String]] {
+        var groups: [String: [String]] = [:]
+        for row in try GRDB.Row.fetchAll(db, sql: "SELECT \(member), name FROM \(table) ORDER BY name") {
+            let name: String = try row.decode(forColumn: member)
+            groups[foldedName(name), default: []].append(try row.decode(forColumn: "name"))
+        }
+        return groups
+    }
+
+    static func bytes(_ blob: DatabaseValue) -> [UInt8] {
         if case .blob(let data) = blob.storage { Array(data) } else { [] }
     }
 
@@ -116,6 +158,18 @@ struct UserDatabase: Sendable {
     }
 
     static func setPassword(_ db: Database, of name: String, to hash: PasswordHash) throws {
+        try setHash(db, of: name, to: hash)
+        try touch(db, name)
+    }
+
+    /// Stores the same password in another hash, which is no change for anybody; nothing when the old hash has gone.
+    static func rehash(_ db: Database, of name: String, from old: PasswordHash, to hash: PasswordHash) throws {
+        let stored = try GRDB.Row.fetchOne(db, sql: "SELECT digest FROM users WHERE name = ?", arguments: [name])
+        guard let stored, bytes(stored["digest"]) == old.digest else { return }
+        try setHash(db, of: name, to: hash)
+    }
+
+    private static func setHash(_ db: Database, of name: String, to hash: PasswordHash) throws {
         try db.execute(
             sql: """
                 UPDATE users SET digest = ?, salt = ?, rounds = ?, block_size = ?, parallelism = ? WHERE name = ?
@@ -124,7 +178,6 @@ struct UserDatabase: Sendable {
                 blob(hash.digest), blob(hash.salt), hash.parameters.rounds, hash.parameters.blockSize,
                 hash.parameters.parallelism, name,
             ])
-        try touch(db, name)
     }
 
     static func insert(_ db: Database, name: String, hash: PasswordHash) throws {
@@ -146,7 +199,7 @@ struct UserDatabase: Sendable {
         if db.changesCount == 0 { throw SecurityPolicyError.noSuchUser(name) }
     }
 
-    private static func blob(_ bytes: [UInt8]) -> DatabaseValue {
+    static func blob(_ bytes: [UInt8]) -> DatabaseValue {
         Data(bytes).databaseValue
     }
 }

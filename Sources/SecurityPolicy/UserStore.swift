@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// The users of one data directory. What is asked on the hot path is answered from memory; every change is durable
+/// The users and API tokens of one data directory. What is asked on the hot path is answered from memory; every change is durable
 /// before it is seen, and seen by the next request.
 ///
 /// One process at a time: the gateway's lock on the data directory sees to that.
@@ -10,31 +10,44 @@ package final class UserStore: Sendable {
     struct Record: Sendable {
         var user: User
         var hash: PasswordHash
+        /// The generation in which this user last changed.
+        var version: UInt64 = 0
     }
 
     struct Users: Sendable {
         /// By folded name.
         var records: [String: Record] = [:]
-        /// Counts every change of any user.
+        /// By SHA-256.
+        var tokens: [[UInt8]: APIToken] = [:]
+        /// Counts everything that was put in force.
         var generation: UInt64 = 0
+        /// Which reading of the database this is.
+        var number: UInt64 = 0
         var hasAdministrator = false
+        /// What the users' hashes cost, one entry a user.
+        var costs: [PasswordHash.Parameters] = []
+
+        /// By the bytes of the name: a dictionary takes another composition of the same letters for the same.
+        func record(named name: String) -> Record? {
+            records[foldedName(name)].flatMap { sameName($0.user.name, name) ? $0 : nil }
+        }
     }
 
-    private let database: UserDatabase
+    let database: UserDatabase
     let worker = ScryptWorker()
-    /// What new hashes cost, and what an unknown user costs.
+    /// What new hashes cost.
     let parameters: PasswordHash.Parameters
     private let users = Mutex(Users())
     private let minimumPasswordLength: Mutex<Int>
 
     private init(
-        database: UserDatabase, rows: [UserDatabase.Row], minimumPasswordLength: Int,
+        database: UserDatabase, contents: UserDatabase.Contents, minimumPasswordLength: Int,
         parameters: PasswordHash.Parameters
     ) {
         self.database = database
         self.parameters = parameters
         self.minimumPasswordLength = Mutex(minimumPasswordLength)
-        take(rows)
+        take(contents)
     }
 
     /// Opens or makes `security.sqlite` in the data directory, mode 0600.
@@ -56,14 +69,15 @@ package final class UserStore: Sendable {
                 done.resume(returning: Opened { () throws(SecurityPolicyError) in try open(path: path) })
             }
         }
-        let (database, rows) = try result.get()
+        let (database, contents) = try result.get()
         return UserStore(
-            database: database, rows: rows, minimumPasswordLength: minimumPasswordLength, parameters: parameters)
+            database: database, contents: contents, minimumPasswordLength: minimumPasswordLength, parameters: parameters
+        )
     }
 
-    private typealias Opened = Result<(UserDatabase, [UserDatabase.Row]), SecurityPolicyError>
+    private typealias Opened = Result<(UserDatabase, UserDatabase.Contents), SecurityPolicyError>
 
-    private static func open(path: String) throws(SecurityPolicyError) -> (UserDatabase, [UserDatabase.Row]) {
+    private static func open(path: String) throws(SecurityPolicyError) -> (UserDatabase, UserDatabase.Contents) {
         // SQLite gives its WAL files the mode of the database itself, so the file is made first.
         let file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw .database(path: path, reason: String(cString: strerror(errno))) }
@@ -73,7 +87,7 @@ package final class UserStore: Sendable {
         guard !failed else { throw .database(path: path, reason: String(cString: strerror(code))) }
         let database = try UserDatabase(path: path)
         do {
-            return (database, try database.queue.read { try UserDatabase.rows($0) })
+            return (database, try database.queue.write { try database.contents($0) })
         } catch {
             throw UserDatabase.described(error, path: path)
         }
@@ -87,16 +101,34 @@ package final class UserStore: Sendable {
     }
 
     /// The user of that name, compared without ASCII case.
-    package func user(named name: String) -> User? { users.withLock { $0.records[foldedName(name)]?.user } }
+    package func user(named name: String) -> User? { users.withLock { $0.record(named: name)?.user } }
 
     /// Whether somebody can administer: an enabled member of `Administrators`.
     package var hasAdministrator: Bool { users.withLock { $0.hasAdministrator } }
 
     func record(named name: String) -> (record: Record?, generation: UInt64) {
-        users.withLock { ($0.records[foldedName(name)], $0.generation) }
+        users.withLock { ($0.record(named: name), $0.generation) }
     }
 
     var generation: UInt64 { users.withLock { $0.generation } }
+
+    /// When the user last changed, with the generation that says so; 0 where there is none.
+    func version(of name: String) -> (version: UInt64, generation: UInt64) {
+        users.withLock { ($0.record(named: name)?.version ?? 0, $0.generation) }
+    }
+
+    /// What checking a name that does not exist costs: as much as one of those that do, always the same for a name. Older
+    /// users, whose hash is cheaper until they log in, would stand out otherwise.
+    ///
+    /// - Parameter choice: a number that belongs to the name and that nobody outside can know.
+    func cost(ofUnknown choice: UInt64) -> PasswordHash.Parameters {
+        users.withLock { users in
+            let cost = users.costs.isEmpty ? nil : users.costs[Int(choice % UInt64(users.costs.count))]
+            return cost ?? parameters
+        }
+    }
+
+    func withUsers<Value>(_ body: (Users) -> Value) -> Value { users.withLock { body($0) } }
 
     // MARK: changing
 
@@ -148,6 +180,18 @@ package final class UserStore: Sendable {
         try await change { try UserDatabase.setPassword($0, of: name, to: hash) }
     }
 
+    /// Stores the password anew when its hash is weaker than new ones are. What comes in between, a change of the user or
+    /// a full queue, leaves it for the next login.
+    func rehash(_ password: [UInt8], of record: Record) async {
+        guard record.hash.parameters.isWeaker(than: parameters) else { return }
+        let salt = PasswordHash.randomBytes(PasswordHash.saltBytes)
+        guard let digest = try? await worker.digest(of: password, salt: salt, parameters: parameters) else { return }
+        let hash = PasswordHash(parameters: parameters, salt: salt, digest: digest)
+        let name = record.user.name
+        let contents = try? await database.change { try UserDatabase.rehash($0, of: name, from: record.hash, to: hash) }
+        if let contents { take(contents, rehashed: (name, hash)) }
+    }
+
     /// Replaces the user's groups.
     package func setGroups(of name: String, to groups: [String]) async throws(SecurityPolicyError) {
         guard !groups.isEmpty else { throw .noGroup }
@@ -186,22 +230,35 @@ package final class UserStore: Sendable {
         return PasswordHash(parameters: parameters, salt: salt, digest: digest)
     }
 
-    private func change(_ body: @escaping @Sendable (Database) throws -> Void) async throws(SecurityPolicyError) {
+    func change(_ body: @escaping @Sendable (Database) throws -> Void) async throws(SecurityPolicyError) {
         take(try await database.change(body))
     }
 
-    private func take(_ rows: [UserDatabase.Row]) {
-        let records = rows.map { row in
-            Record(
-                user: User(
-                    name: row.name, groups: row.groups, isDisabled: row.isDisabled, created: row.created,
-                    changed: row.changed),
-                hash: row.hash)
-        }
+    /// Puts what was read in force, unless something newer is: two changes at once may come here in either order.
+    ///
+    /// - Parameter rehashed: a user whose hash is another one of the same password, which is no change.
+    func take(_ contents: UserDatabase.Contents, rehashed: (name: String, hash: PasswordHash)? = nil) {
         users.withLock { users in
-            users.records = Dictionary(records.map { (foldedName($0.user.name), $0) }) { first, _ in first }
             users.generation += 1
+            guard contents.number > users.number else { return }
+            users.number = contents.number
+            let before = users.records
+            let records = contents.users.map { row in
+                var record = Record(
+                    user: User(
+                        name: row.name, groups: row.groups, isDisabled: row.isDisabled, created: row.created,
+                        changed: row.changed),
+                    hash: row.hash, version: users.generation)
+                if let known = before[foldedName(row.name)], known.user == record.user {
+                    let isRehashed = rehashed.map { sameName($0.name, row.name) && $0.hash == row.hash } ?? false
+                    if known.hash == record.hash || isRehashed { record.version = known.version }
+                }
+                return record
+            }
+            users.records = Dictionary(records.map { (foldedName($0.user.name), $0) }) { first, _ in first }
+            users.tokens = Dictionary(contents.tokens.map { ($0.digest, $0) }) { first, _ in first }
             users.hasAdministrator = records.contains { $0.user.isAdministrator && !$0.user.isDisabled }
+            users.costs = records.map(\.hash.parameters).filter(\.isSane)
         }
     }
 }

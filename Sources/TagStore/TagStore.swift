@@ -6,7 +6,8 @@ package import Tags
 /// Values arrive in batches; a batch that changes a tag's data or quality goes to every mailbox that wants the tag, one
 /// that only confirms them moves their time. The newest batch wins: sources deliver each tag in order.
 package actor TagStore {
-    private var values: [TagValue] = []
+    /// By handle. Changed by this actor alone, one lock a batch; read by whoever asks, without a hop.
+    private let values = Mutex<[TagValue]>([])
     private var mailboxes: [Mailbox] = []
     /// Kept between batches so that a batch with unchanged tags costs no allocation.
     private var changed: [TagUpdate] = []
@@ -24,44 +25,31 @@ package actor TagStore {
         }
         let handles = try result.get()
         let first = TagValue(data: .none, quality: .waitingForInitialData, timestamp: .now)
-        values.append(contentsOf: repeatElement(first, count: handles.count))
+        values.withLock { $0.append(contentsOf: repeatElement(first, count: handles.count)) }
         return handles
     }
 
     /// Removes tags; their last change, to `removed`, goes to who subscribed.
     package func remove(_ handles: [TagHandle]) {
         apply(
-            handles.compactMap { handle in
-                guard Int(handle.index) < values.count else { return nil }
-                var value = values[Int(handle.index)]
-                value.quality = .removed
-                return TagUpdate(handle: handle, value: value)
+            values.withLock { values in
+                handles.compactMap { handle in
+                    guard Int(handle.index) < values.count else { return nil }
+                    var value = values[Int(handle.index)]
+                    value.quality = .removed
+                    return TagUpdate(handle: handle, value: value)
+                }
             })
-        for handle in handles where Int(handle.index) < values.count { values[Int(handle.index)].data = .none }
+        values.withLock { values in
+            for handle in handles where Int(handle.index) < values.count { values[Int(handle.index)].data = .none }
+        }
         directoryBox.withLock { $0.remove(handles) }
     }
 
     /// Takes a batch from a driver.
     package func apply(_ batch: [TagUpdate]) {
-        var unchanged = 0
-        values.withUnsafeMutableBufferPointer { values in
-            for position in 0..<batch.count {
-                let update = batch[position]
-                let index = Int(update.handle.index)
-                guard index < values.count else {
-                    if unchanged == 0 { changed.append(contentsOf: batch[..<position]) }
-                    unchanged += 1
-                    continue
-                }
-                if values[index].data == update.value.data && values[index].quality == update.value.quality {
-                    values[index].timestamp = update.value.timestamp
-                    if unchanged == 0 { changed.append(contentsOf: batch[..<position]) }
-                    unchanged += 1
-                } else {
-                    values[index] = update.value
-                    if unchanged > 0 { changed.append(update) }
-                }
-            }
+        let unchanged = values.withLock { values in
+            values.withUnsafeMutableBufferPointer { store(batch, in: $0) }
         }
         if unchanged == 0 {
             for mailbox in mailboxes { mailbox.fill(batch) }
@@ -71,12 +59,41 @@ package actor TagStore {
         changed.removeAll(keepingCapacity: true)
     }
 
+    /// Overwrites what a batch changes and gathers that in `changed` from the first update on that changes nothing.
+    ///
+    /// - Returns: how many updates changed nothing; with none, the batch is what changed and `changed` is empty.
+    private func store(_ batch: [TagUpdate], in values: UnsafeMutableBufferPointer<TagValue>) -> Int {
+        var unchanged = 0
+        for position in 0..<batch.count {
+            let update = batch[position]
+            let index = Int(update.handle.index)
+            guard index < values.count else {
+                if unchanged == 0 { changed.append(contentsOf: batch[..<position]) }
+                unchanged += 1
+                continue
+            }
+            if values[index].data == update.value.data && values[index].quality == update.value.quality {
+                values[index].timestamp = update.value.timestamp
+                if unchanged == 0 { changed.append(contentsOf: batch[..<position]) }
+                unchanged += 1
+            } else {
+                values[index] = update.value
+                if unchanged > 0 { changed.append(update) }
+            }
+        }
+        return unchanged
+    }
+
     /// The values of tags as they are now, in the order asked; an unknown handle reads as removed.
-    package func read(_ handles: [TagHandle]) -> [TagValue] {
-        handles.map { handle in
-            let index = Int(handle.index)
-            return index < values.count
-                ? values[index] : TagValue(data: .none, quality: .removed, timestamp: Timestamp(microseconds: 0))
+    ///
+    /// No hop: whoever asks takes the lock for as long as it takes to copy them. A batch is seen whole or not at all.
+    package nonisolated func read(_ handles: [TagHandle]) -> [TagValue] {
+        values.withLock { values in
+            handles.map { handle in
+                let index = Int(handle.index)
+                return index < values.count
+                    ? values[index] : TagValue(data: .none, quality: .removed, timestamp: Timestamp(microseconds: 0))
+            }
         }
     }
 
@@ -84,7 +101,7 @@ package actor TagStore {
     package func subscribe(_ handles: [TagHandle], mode: Mailbox.Mode, current: Bool = false) -> Mailbox {
         let mailbox = Mailbox(handles: handles, mode: mode)
         if current {
-            mailbox.fill(handles.map { TagUpdate(handle: $0, value: values[Int($0.index)]) })
+            mailbox.fill(zip(handles, read(handles)).map { TagUpdate(handle: $0, value: $1) })
         }
         mailboxes.append(mailbox)
         return mailbox

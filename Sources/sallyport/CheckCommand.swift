@@ -7,12 +7,24 @@ struct CheckCommand: ParsableCommand {
         commandName: "check",
         abstract: "Say everything that is wrong with the configuration, each with its place.")
 
-    private struct Problem: Encodable {
+    /// A problem, or a note of the security rules: what does not keep the gateway from starting.
+    private struct Remark: Encodable {
         let file: String
         let line: Int
         let column: Int
+        /// `error`, `warning` or `note`.
         let severity: String
         let message: String
+
+        init(_ place: SourcePlace, _ severity: String, _ message: String) {
+            file = place.file
+            line = place.line
+            column = place.column
+            self.severity = severity
+            self.message = message
+        }
+
+        var text: String { "\(file):\(line):\(column): \(severity): \(message)" }
     }
 
     @OptionGroup var path: ConfigurationPath
@@ -20,25 +32,10 @@ struct CheckCommand: ParsableCommand {
 
     func run() throws {
         let (configuration, problems, posture) = path.outcome()
+        let remarks = problems.map { Remark($0.place, $0.severity.rawValue, $0.message) } + Self.notes(posture)
         switch format.format {
-        case .json:
-            try Terminal.json(
-                problems.map {
-                    Problem(
-                        file: $0.place.file, line: $0.place.line, column: $0.place.column,
-                        severity: $0.severity.rawValue, message: $0.message)
-                })
-        case .text:
-            for problem in problems { Terminal.complain(problem.description) }
-            for finding in posture?.advice ?? [] {
-                Terminal.complain(
-                    "\(finding.place): note: \(finding.rule.id) (\(finding.rule.severity.rawValue)): \(finding.evidence)"
-                )
-            }
-            for accepted in posture?.accepted ?? [] {
-                Terminal.complain(
-                    "\(accepted.place): note: the risk \(accepted.rule.id) is accepted: \(accepted.evidence)")
-            }
+        case .json: try Terminal.json(remarks)
+        case .text: for remark in remarks { Terminal.complain(remark.text) }
         }
         guard let configuration else {
             let errors = problems.count { $0.severity == .error }
@@ -51,5 +48,13 @@ struct CheckCommand: ParsableCommand {
         Terminal.say(
             "\(path.path): good; \(tags) \(tags == 1 ? "tag" : "tags"), \(agents) enabled \(agents == 1 ? "agent" : "agents")"
         )
+    }
+    private static func notes(_ posture: PostureReport?) -> [Remark] {
+        (posture?.advice ?? []).map {
+            Remark($0.place, "note", "\($0.rule.id) (\($0.rule.severity.rawValue)): \($0.evidence)")
+        }
+            + (posture?.accepted ?? []).map {
+                Remark($0.place, "note", "the risk \($0.rule.id) is accepted: \($0.evidence)")
+            }
     }
 }

@@ -45,6 +45,13 @@ struct ConfigurationPath: ParsableArguments {
         }
         return client
     }
+
+    /// The first answer of the running gateway to a question.
+    func ask(_ request: ControlRequest) throws -> ControlReply? {
+        let client = try connect()
+        try client.send(request)
+        return try client.next()
+    }
 }
 
 /// The configuration as `check` and `run` see it: read, and held against the posture rules.
@@ -56,7 +63,9 @@ enum CheckedConfiguration {
         guard let configuration = outcome.configuration else { return (nil, outcome.problems, nil) }
         let posture = Posture.evaluate(configuration, at: .now)
         let certificates = CertificateCheck.problems(of: configuration)
-        let problems = outcome.problems + posture.problems + certificates
+        let problems =
+            outcome.problems + posture.problems + certificates
+            + MembershipCheck.problems(of: configuration, path: path)
         return (posture.hasErrors || !certificates.isEmpty ? nil : configuration, problems, posture)
     }
 }

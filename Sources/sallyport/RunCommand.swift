@@ -25,7 +25,8 @@ struct RunCommand: AsyncParsableCommand {
         logger[metadataKey: "gateway"] = "\(configuration.name)"
         logger.info("Starting", metadata: ["version": "\(Version.number)", "commit": "\(Version.commit)"])
         let services = GatewayServices(
-            configuration: configuration, refusals: RunCommand.refusals(posture, logger), logger: logger,
+            configuration: configuration, refusals: RunCommand.refusals(posture, logger),
+            version: "\(Version.number) (\(Version.commit))", logger: logger,
             reload: reload(keeping: configuration.dataDirectory, logger))
         try await services.run()
     }
@@ -35,18 +36,22 @@ struct RunCommand: AsyncParsableCommand {
         let file = path.path
         return {
             guard let (next, problems, posture) = try? await offPool({ CheckedConfiguration.load(file) }) else {
-                return nil
+                return .refused("the file could not be read")
             }
             for problem in problems {
                 let level: Logger.Level = problem.severity == .error ? .error : .warning
                 logger.log(level: level, "Configuration problem", metadata: ["problem": "\(problem)"])
             }
-            guard let next, let posture else { return nil }
+            guard let next, let posture else {
+                let errors = problems.filter { $0.severity == .error }
+                return .refused(
+                    "the file has errors (\(errors.count)); the first: \(errors.first.map { "\($0)" } ?? "unknown")")
+            }
             guard next.dataDirectory == dataDirectory else {
                 logger.error("The data-directory cannot change while the gateway runs; restart it")
-                return nil
+                return .refused("data-directory cannot change while the gateway runs")
             }
-            return (next, RunCommand.refusals(posture, logger))
+            return .accepted(next, refusals: RunCommand.refusals(posture, logger))
         }
     }
 

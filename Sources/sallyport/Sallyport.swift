@@ -6,11 +6,12 @@ import Glibc
 struct Sallyport: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sallyport",
-        abstract: "An industrial IoT gateway that treats security as its first feature.",
+        abstract: "An industrial IoT gateway: from Modbus devices to MQTT brokers and REST clients.",
         version: "sallyport \(Version.number) (\(Version.commit))",
         subcommands: [
             RunCommand.self, CheckCommand.self, StatusCommand.self, TagCommand.self, DeviceCommand.self,
-            UserCommand.self, BrokerACLCommand.self,
+            UserCommand.self, GroupCommand.self, TokenCommand.self, PolicyCommand.self, AuditLogCommand.self,
+            BrokerACLCommand.self,
         ])
 
     /// Exit codes by SURFACE: 0 done, 1 failed at run time, 2 usage or configuration.

@@ -4,8 +4,8 @@ import Gateway
 struct TagCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tag",
-        abstract: "Look at the tags of the running gateway, as its local operator.",
-        subcommands: [Browse.self, Read.self, Watch.self])
+        abstract: "Look at the tags of the running gateway, as its local operator; write one as a user.",
+        subcommands: [Browse.self, Read.self, Watch.self, Write.self])
 
     struct Browse: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the tags with their types.")

@@ -62,6 +62,15 @@ enum Terminal {
         return first
     }
 
+    /// The password that a user has, from the terminal without echo or from standard input.
+    static func password(of name: String) throws -> String {
+        if isatty(STDIN_FILENO) == 1 { return try readHidden("Password of \(name): ") }
+        guard let line = readLine(strippingNewline: true) else {
+            throw Failure.usage("no password came on standard input; give it on one line")
+        }
+        return line
+    }
+
     private static func readHidden(_ prompt: String) throws -> String {
         _ = prompt.withCString { write(STDERR_FILENO, $0, strlen($0)) }
         guard tcgetattr(STDIN_FILENO, &shownSettings) == 0 else {

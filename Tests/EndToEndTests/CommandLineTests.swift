@@ -68,6 +68,9 @@ struct CommandLineTests {
         let accepted = try await plant.command("check")
         #expect(accepted.code == 0, "\(accepted.errors)")
         #expect(accepted.errors.contains("accepted"))
+        let json = try await plant.command("check", "--format", "json")
+        #expect(json.output.contains("\"message\":\"the risk \(rule) is accepted"), "\(json.output)")
+        #expect(json.output.contains("\"severity\":\"note\""))
     }
 
     @Test("a certificate that is none, and an authority that is missing, end with 2 and one sentence")

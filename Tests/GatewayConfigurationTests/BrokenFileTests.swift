@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Broken files", .timeLimit(.minutes(5)))
 struct BrokenFileTests {
-    @Test(arguments: BrokenFile.firstHalf + BrokenFile.secondHalf)
+    @Test(arguments: BrokenFile.all)
     func everyProblemWithItsPlace(_ file: BrokenFile) throws {
         let directory = try TemporaryDirectory()
         let path = try directory.write(file.text, to: "gateway.yaml")

@@ -3,6 +3,7 @@ import Gateway
 import GatewayConfiguration
 import MQTTAgent
 import Tags
+import TestPeers
 import Testing
 
 @Suite("Configuration diff", .timeLimit(.minutes(1)))
@@ -54,6 +55,40 @@ struct ConfigurationDiffTests {
         #expect(diff.startedAgents.map(\.name) == ["y"])
         #expect(diff.changes == 5)
         #expect(ConfigurationDiff(from: new, to: new).changes == 0)
+    }
+
+    @Test("the audit log hears of switches with old and new, of groups by name, and of nothing that only moved")
+    func words() throws {
+        let directory = try TemporaryDirectory()
+        func load(_ text: String) throws -> GatewayConfiguration {
+            let path = try directory.write(text, to: "gateway.yaml")
+            return try #require(GatewayConfiguration.load(path: path, environment: [:]).configuration)
+        }
+        let text = """
+            version: 1
+            gateway: { name: g }
+            security:
+              groups:
+                - { name: viewers, allow: [{ tags: "**", actions: [browse] }] }
+                - { name: guests, allow: [{ tags: "**", actions: [browse] }] }
+            agents:
+              - name: api
+                type: rest-server
+                write-endpoint: false
+                items: [{ tags: "**" }]
+
+            """
+        let old = try load(text)
+        #expect(ConfigurationDiff.words(from: nil, to: old) == "the first configuration")
+        #expect(ConfigurationDiff.words(from: old, to: try load("# moved\n" + text)) == "nothing")
+        let new = try load(
+            text.replacing("write-endpoint: false", with: "write-endpoint: true\n    port: 39321")
+                .replacing("guests, allow: [{ tags: \"**\", actions: [browse] }]", with: "guests")
+                .replacing("name: viewers", with: "name: operators"))
+        #expect(
+            ConfigurationDiff.words(from: old, to: new)
+                == "group viewers removed, group operators added, group guests changed, agent api changed "
+                + "(bind 127.0.0.1:39320 -> 127.0.0.1:39321, write-endpoint false -> true)")
     }
 
     @Test("a channel that is disabled restarts its devices as disabled ones")

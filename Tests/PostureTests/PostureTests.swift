@@ -9,7 +9,7 @@ struct PostureTests {
     /// 2026-06-15T12:00:00Z
     private static let now = Timestamp(milliseconds: 1_781_524_800_000)
 
-    private func report(_ agent: String, risks: String = "[]") throws -> PostureReport {
+    private func report(_ agent: String, risks: String = "[]", groups: String = "[]") throws -> PostureReport {
         let directory = try TemporaryDirectory()
         let path = try directory.write(
             """
@@ -20,6 +20,7 @@ struct PostureTests {
             agents:
               - { name: other, type: mqtt, url: "ssl://b.example", username: u, password: { environment: P }, items: [{ tags: "**" }] }
               - { name: x, items: [{ tags: "**" }], \(agent) }
+            security: { groups: \(groups) }
             """, to: "gateway.yaml")
         let outcome = GatewayConfiguration.load(path: path, environment: ["P": "p"])
         #expect(outcome.errors == [])
@@ -51,6 +52,17 @@ struct PostureTests {
             ("type: rest-server, bind: \"::\"", ["SP-303", "SP-304"]),
             ("type: rest-server, bind: 10.1.1.1", ["SP-304"]),
             ("type: rest-server, enabled: false, https: false, bind: 0.0.0.0", []),
+            ("type: rest-server, anonymous: true", []),
+            ("type: rest-server, anonymous: true, bind: 10.1.1.1", ["SP-305", "SP-304"]),
+            ("type: rest-server, anonymous: true, trusted-proxies: [127.0.0.1]", ["SP-305"]),
+            ("type: rest-server, anonymous: true, write-endpoint: true", ["SP-308"]),
+            (
+                "type: rest-server, anonymous: true, write-endpoint: true, bind: lo",
+                ["SP-305", "SP-306", "SP-304", "SP-308"]
+            ),
+            ("type: rest-server, write-endpoint: true", ["SP-308"]),
+            ("type: rest-server, trusted-proxies: [10.0.0.1, 0.0.0.0/0]", ["SP-309"]),
+            ("type: rest-server, trusted-proxies: [\"::/1\"]", ["SP-309"]),
         ] as [(String, [String])])
     func eachRuleFiresAndIsQuiet(_ agent: String, _ expected: [String]) throws {
         let report = try report(agent)
@@ -117,8 +129,35 @@ struct PostureTests {
         #expect(report.hasErrors)
         #expect(
             report.problems.map(\.message) == [
-                "no rule has the id \"SP-999\"; the rules are SP-101, SP-102, SP-103, SP-301, SP-302, SP-303, SP-304"
+                "no rule has the id \"SP-999\"; the rules are SP-101, SP-102, SP-103, SP-301, SP-302, SP-303, SP-304, "
+                    + "SP-305, SP-306, SP-307, SP-308, SP-309"
             ])
+    }
+
+    private static let writers =
+        "[{ name: Anonymous, allow: [{ tags: \"**\", actions: [browse, write] }] }, { name: w }]"
+
+    @Test func anonymousWritesOnThisMachine() throws {
+        let report = try report("type: rest-server, anonymous: true, write-endpoint: true", groups: Self.writers)
+        #expect(report.findings.map(\.rule.id) == ["SP-307"])
+        #expect(!report.hasErrors)
+    }
+
+    /// The one risk that nobody may take.
+    @Test(arguments: ["agent: x, ", ""])
+    func anonymousWritesFromElsewhereCannotBeAccepted(_ agent: String) throws {
+        let report = try report(
+            "type: rest-server, anonymous: true, write-endpoint: true, bind: 10.1.1.1",
+            risks: "[{ rule: SP-305, reason: r }, { rule: SP-306, \(agent)reason: r }, { rule: SP-308, reason: r }]",
+            groups: "[]")
+        #expect(report.hasErrors)
+        #expect(report.refusals.map(\.rule.id) == ["SP-306"])
+        #expect(report.accepted.map(\.rule.id) == ["SP-305", "SP-308"])
+        let errors = report.problems.filter { $0.severity == .error }.map(\.message)
+        #expect(errors.count == 2)
+        #expect(errors.first == "SP-306 cannot be accepted; remove the entry and put it right")
+        #expect(errors.last?.hasSuffix("; this risk cannot be accepted") == true)
+        #expect(errors.last?.contains("accept-risk") == false)
     }
 
     @Test func theExampleHasNothingCritical() throws {

@@ -142,7 +142,7 @@ struct PublisherTests {
     func wide() async throws {
         let bench = try await Bench(2)
         await bench.set(0, 7)
-        let waiting = await bench.store.read([bench.handles[1]])[0].timestamp.milliseconds
+        let waiting = bench.store.read([bench.handles[1]])[0].timestamp.milliseconds
         try await bench.publishing(
             bench.items(), PublishOptions(rate: .milliseconds(20), format: .wide, maxEvents: 1)
         ) {

@@ -8,6 +8,7 @@ import Publishing
 import Synchronization
 import TagStore
 import Tags
+import Writes
 
 @testable import RESTServerAgent
 @testable import SecurityPolicy
@@ -24,6 +25,8 @@ struct Fixture: Sendable {
     let verifier: PasswordVerifier
     let policy: PolicyBox
     let handles: [TagHandle]
+    let audit: AuditLog
+    let directory: String
 
     static func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
 
@@ -74,6 +77,7 @@ struct Fixture: Sendable {
         _ options: RESTServerAgentOptions? = nil, tls: TLSConfiguration? = nil, withUsers: Bool = true,
         timeouts: ConnectionState.Timeouts? = nil,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        writers: @escaping WriteArbiter.Writers = { _ in nil },
         _ body: @escaping @Sendable (Fixture) async throws -> Void
     ) async throws {
         let options = try options ?? Fixture.options()
@@ -92,10 +96,12 @@ struct Fixture: Sendable {
         await store.apply(zip(handles, tags).map { TagUpdate(handle: $0, value: $1.2) })
         let policy = PolicyBox(PolicySnapshot(groups: try groups()))
         let verifier = PasswordVerifier(users: users)
+        let audit = try await AuditLog.open(dataDirectory: directory)
+        let arbiter = WriteArbiter(store: store, policy: policy, audit: audit, writers: writers)
         let (listening, signal) = AsyncStream.makeStream(of: SocketAddress.self)
         let agent = try RESTServerAgent(
             options: options, tlsConfiguration: tls, store: store, policy: policy, verifier: verifier,
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
+            arbiter: arbiter, audit: audit, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
             timeouts: timeouts ?? .init(request: TimeAmount(options.limits.requestTimeout)),
             onListening: { signal.yield($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -106,7 +112,8 @@ struct Fixture: Sendable {
             var addresses = listening.makeAsyncIterator()
             if let address = await addresses.next() {
                 let fixture = Fixture(
-                    address: address, store: store, users: users, verifier: verifier, policy: policy, handles: handles)
+                    address: address, store: store, users: users, verifier: verifier, policy: policy, handles: handles,
+                    audit: audit, directory: directory)
                 do {
                     try await body(fixture)
                 } catch {
@@ -119,5 +126,26 @@ struct Fixture: Sendable {
                 if case .failure(let error) = result, !(error is CancellationError) { throw error }
             }
         }
+    }
+
+    /// What the listener serves with, without the listener.
+    func responder(_ options: RESTServerAgentOptions) -> Responder {
+        RESTServerAgent.responder(
+            options: options, store: store, policy: policy, verifier: verifier,
+            arbiter: WriteArbiter(store: store, policy: policy, audit: audit) { _ in nil }, audit: audit,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// What the audit log holds of this, in order.
+    func entries(_ isWanted: (AuditEntry) -> Bool) async throws -> [AuditEntry] {
+        try await audit.flush()
+        let reader = AuditReader(dataDirectory: directory)
+        let all = try await offAuditPool { Result { try reader.entries(after: 0, limit: 100_000) } }.get()
+        return all.filter(isWanted)
+    }
+
+    /// Who logged in or did not, in order.
+    func logins() async throws -> [String] {
+        try await entries { $0.action == "login" }.map { "\($0.principal) \($0.outcome)" }
     }
 }

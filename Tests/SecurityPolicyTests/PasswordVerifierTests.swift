@@ -141,6 +141,32 @@ struct PasswordVerifierTests {
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func aStopGivesUpWhatWaitsAndWhatIsUnderWay() async throws {
+        let worker = ScryptWorker()
+        // Seconds each.
+        let endless = PasswordHash.Parameters(rounds: 1 << 16, blockSize: 8, parallelism: 16)
+        await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<8 {
+                group.addTask {
+                    do throws(SecurityPolicyError) {
+                        _ = try await worker.digest(
+                            of: [1], salt: [2], parameters: endless, for: .init(key: "a\(number)"))
+                        return false
+                    } catch {
+                        return error == .busy
+                    }
+                }
+            }
+            await Task.yield()
+            worker.close()
+            for await isBusy in group { #expect(isBusy) }
+        }
+        await #expect(throws: SecurityPolicyError.self) {
+            _ = try await worker.digest(of: [1], salt: [2], parameters: endless, always: true)
+        }
+    }
+
     @Test func useKeepsAVerifiedLoginAliveForAnHour() async throws {
         try await UserStoreTests.withDirectory { path in
             let users = try await UserStore.open(dataDirectory: path, parameters: UserStoreTests.cheap)

@@ -1,0 +1,312 @@
+import MQTTAgent
+
+/// MQTT agents.
+extension BrokenFile {
+    static let mqtt: [BrokenFile] = [
+        BrokenFile(
+            name: "topics look at bytes",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: b
+                    type: mqtt
+                    enabled: false
+                    url: "ssl://u:p@\u{301}b"
+                    publish: { topic: "a/+\u{301}" }
+
+                """,
+            problems: [
+                "7:10: error: \(BrokerURLError.credentialsInside)",
+                "8:23: error: \"topic\" may not hold the wildcards + and #, found \"a/+\u{301}\"",
+            ]),
+        BrokenFile(
+            name: "broker URLs",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - { name: a, type: mqtt, enabled: false, url: "broker" }
+                  - { name: b, type: mqtt, enabled: false, url: "wss://b" }
+                  - { name: c, type: mqtt, enabled: false, url: "http://b" }
+                  - { name: d, type: mqtt, enabled: false, url: "ssl://u:p@b" }
+                  - { name: e, type: mqtt, enabled: false, url: "ssl://b:0" }
+                  - { name: f, type: mqtt, enabled: false, url: "ssl://" }
+                  - { name: g, type: mqtt, enabled: false, url: "ssl://b/x" }
+                  - { name: h, type: mqtt, enabled: false }
+
+                """,
+            problems: [
+                "4:49: error: a broker's URL begins with ssl:// (or tcp:// on loopback), as "
+                    + "ssl://broker.example:8883",
+                "5:49: error: wss:// is not possible: the MQTT library has no WebSocket transport; use ssl://",
+                "6:49: error: http:// is not known; use ssl:// (or tcp:// on loopback)",
+                "7:49: error: user and password do not belong into the URL; use username: and password:",
+                "8:49: error: \"0\" is not a port; 1 to 65535 are",
+                "9:49: error: the broker's URL names no host",
+                "10:49: error: nothing may follow the broker's host and port",
+                "11:5: error: \"url\" is missing; it takes the broker's URL, as ssl://broker.example:8883",
+            ]),
+        BrokenFile(
+            name: "passwords",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - { name: a, type: mqtt, url: ssl://b, username: u, items: [{ tags: _System._Date }], password: hunter2 }
+                  - { name: b, type: mqtt, url: ssl://b, username: u, items: [{ tags: _System._Date }], password: {} }
+                  - { name: c, type: mqtt, url: ssl://b, username: u, items: [{ tags: _System._Date }], password: { file: nowhere } }
+                  - { name: d, type: mqtt, url: ssl://b, username: u, items: [{ tags: _System._Date }], password: { environment: NOT_SET } }
+                  - { name: e, type: mqtt, url: ssl://b, username: u, items: [{ tags: _System._Date }], password: { credential: x } }
+                  - { name: f, type: mqtt, url: ssl://b, username: u, items: [{ tags: _System._Date }], password: { file: a, environment: b } }
+                  - { name: g, type: mqtt, url: ssl://b, username: u, items: [{ tags: _System._Date }], password: { fil: x } }
+                  - { name: h, type: mqtt, url: ssl://b, username: u, items: [{ tags: _System._Date }], password: { hunter2 } }
+
+                """,
+            problems: [
+                "4:99: error: \"password\" never stands in this file itself: put it elsewhere and write "
+                    + "password: { file: secrets/NAME }, { environment: NAME } or { credential: NAME }",
+                "5:99: error: \"password\" takes one of { file: secrets/NAME }, { environment: NAME } or { "
+                    + "credential: NAME }",
+                "6:107: error: \"password\": the file nowhere is not there",
+                "7:114: error: \"password\": the environment variable NOT_SET is not set",
+                "8:113: error: \"password\": CREDENTIALS_DIRECTORY is not set; the unit needs "
+                    + "LoadCredential=x:PATH",
+                "9:99: error: \"password\" takes one of { file: secrets/NAME }, { environment: NAME } or { "
+                    + "credential: NAME }",
+                "10:101: error: \"password\" takes one of { file: secrets/NAME }, { environment: NAME } or { "
+                    + "credential: NAME }; did you mean \"file\"?",
+                "11:101: error: \"password\" takes one of { file: secrets/NAME }, { environment: NAME } or { "
+                    + "credential: NAME }",
+            ]),
+        BrokenFile(
+            name: "password without username",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    password: { environment: SECRET }
+
+                """,
+            problems: [
+                "8:5: error: a password without a username: brokers refuse that; add username:"
+            ]),
+        BrokenFile(
+            name: "MQTT values",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    client-id: "a\\0b"
+                    protocol: 4
+                    keepalive: 1s
+                    birth: { topic: a/#, message: x }
+                    last-will: { message: x, qos: 3 }
+
+                """,
+            problems: [
+                "8:16: error: \"client-id\" holds a control character; remove it",
+                "9:15: error: \"protocol\" takes one of auto, 5, 3.1.1, found 4; did you mean \"5\"?",
+                "10:16: error: \"keepalive\" takes 5s to 65535s, found 1s",
+                "11:21: error: \"topic\" may not hold the wildcards + and #, found a/#",
+                "12:16: error: \"topic\" is missing in \"last-will\"",
+                "12:35: error: \"qos\" takes a whole number from 0 to 2, found 3",
+            ]),
+        BrokenFile(
+            name: "keepalive in parts of a second",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    keepalive: 5500ms
+
+                """,
+            problems: [
+                "8:5: error: \"keepalive\" takes whole seconds, at least 5s"
+            ]),
+        BrokenFile(
+            name: "topics",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - { name: a, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "x/+" } }
+                  - { name: b, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "$SYS/x" } }
+                  - { name: c, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "" } }
+                  - { name: d, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAME|" } }
+                  - { name: e, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAM|" } }
+
+                """,
+            problems: [
+                "4:76: error: \"topic\" may not hold the wildcards + and #, found \"x/+\"",
+                "5:76: error: \"topic\" may not begin with $, which is the broker's own",
+                "6:76: error: \"topic\" is empty; it takes a topic, as iotgateway",
+                "7:76: error: a topic with variables is not in this version of Sallyport; write a fixed "
+                    + "topic, as iotgateway",
+                "8:76: error: |TAGNAM| is no topic variable; there are TAGNAME, CHANNEL, DEVICE, TAG",
+            ]),
+        BrokenFile(
+            name: "publish",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    publish:
+                      qos: 3
+                      retain: on
+                      type: onchange
+                      rate: 5ms
+                      format: wied
+                      max-events: 0
+                      template: { advanced: x }
+
+                """,
+            problems: [
+                "9:12: error: \"qos\" takes a whole number from 0 to 2, found 3",
+                "10:15: error: \"retain\" takes true or false, found on; write true",
+                "11:13: error: \"type\" takes one of interval, on-change, found onchange; did you mean "
+                    + "\"on-change\"?",
+                "12:13: error: \"rate\" takes 10ms to 99999990ms, found 5ms",
+                "13:15: error: \"format\" takes one of narrow, wide, found wied; did you mean \"wide\"?",
+                "14:19: error: \"max-events\" takes a whole number from 1 to 1000000, found 0",
+                "15:7: error: a template of one's own is not in this version of Sallyport; write template: "
+                    + "standard",
+            ]),
+        BrokenFile(
+            name: "wide with on-change",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    publish: { format: wide, type: on-change }
+
+                """,
+            problems: [
+                "8:16: error: format wide sends every item each time, so it needs type: interval, not "
+                    + "on-change"
+            ]),
+        BrokenFile(
+            name: "writes",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    writes: { enabled: true, topic: iotgateway, as: nobody, signed: of, max-age: 1 }
+
+                """,
+            problems: [
+                "8:15: error: writing over MQTT is not in this version of Sallyport; set it to false",
+                "8:30: error: writes and the published messages cannot share the topic \"iotgateway\"; change "
+                    + "one",
+                "8:53: error: no group is named nobody",
+                "8:69: error: \"signed\" takes one of off, optional, required, found of; did you mean \"off\"?",
+                "8:82: error: \"max-age\" takes a duration, as 500ms, 10s, 5m, 2h or 7d, found 1; add its unit",
+            ]),
+        BrokenFile(
+            name: "signed off is a word",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    writes: { signed: off }
+
+                """,
+            problems: []),
+        BrokenFile(
+            name: "outbox",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    outbox: { max-bytes: 1GiB, max-age: 7d, when-full: drop-newest, durability: full }
+
+                """,
+            problems: [
+                "8:15: warning: this version keeps the outbox in memory and caps it at 64MiB; the rest of "
+                    + "\"max-bytes\" has no effect",
+                "8:32: warning: this version caps the outbox by bytes only; \"max-age\" has no effect yet",
+                "8:56: error: \"when-full\" takes drop-oldest, found drop-newest",
+                "8:69: warning: this version keeps the outbox in memory: what waits is lost when the process "
+                    + "is killed; durability: memory says so",
+            ]),
+        BrokenFile(
+            name: "client TLS",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    tls: { ca-file: nowhere.pem, identity: factory }
+
+                """,
+            problems: [
+                "8:21: error: the ca-file nowhere.pem is not there",
+                "8:44: error: no identity is named factory; tls: identities: lists none",
+            ]),
+        BrokenFile(
+            name: "default identity for a client",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - name: m
+                    type: mqtt
+                    url: ssl://b.example
+                    items: [{ tags: "_System._Date" }]
+                    tls: { identity: default }
+
+                """,
+            problems: [
+                "8:22: error: the identity \"default\" is self-signed and for servers; name one of tls: "
+                    + "identities:, or leave it out"
+            ]),
+        BrokenFile(
+            name: "TLS on tcp",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents: [{ name: m, type: mqtt, url: "tcp://127.0.0.1", tls: { identity: default }, items: [{ tags: _System._Date }] }]
+
+                """,
+            problems: [
+                "3:57: warning: \"tls\" has no effect on a tcp:// broker; use ssl://",
+                "3:74: error: the identity \"default\" is self-signed and for servers; name one of tls: "
+                    + "identities:, or leave it out",
+            ]),
+    ]
+}

@@ -1,0 +1,138 @@
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+import SecurityPolicy
+import TLS
+import TestPeers
+import Testing
+
+@testable import RESTServerAgent
+
+/// Real certificates over real TLS.
+@Suite("Login by client certificate", .timeLimit(.minutes(5)))
+struct ClientCertificateTests {
+    private static let map: [ClientCertificateOptions.Mapping] = [
+        .init(key: .subject("CN=viewer,O=Plant"), identity: .user("viewer")),
+        .init(key: .alternativeName("SCADA.plant.example"), identity: .group("viewers")),
+        .init(key: .alternativeName("10.9.8.7"), identity: .group("gone")),
+        .init(key: .alternativeName("urn:plant:ghost"), identity: .user("ghost")),
+    ]
+
+    private static func options(_ mode: ClientCertificateOptions.Mode) throws -> RESTServerAgentOptions {
+        var options = try Fixture.options()
+        options.https = true
+        options.clientCertificates = ClientCertificateOptions(mode: mode, caFile: "x", map: map)
+        return options
+    }
+
+    private static let target = "/iotgateway/read?ids=Simulator.T2.5S"
+
+    private static func read(
+        _ fixture: Fixture, _ identity: DemoAuthority.Identity?, _ headers: [String] = []
+    ) async throws -> String {
+        try await TLSConnection.ask(
+            fixture.address, Fixture.request("GET", target, headers + ["Connection: close"]), as: identity)
+    }
+
+    @Test(arguments: [ClientCertificateOptions.Mode.optional, .required])
+    func whoIsLetIn(_ mode: ClientCertificateOptions.Mode) async throws {
+        let certificates = try await ServerCertificates()
+        let authority = certificates.clients
+        let viewer = try await authority.issue("viewer", organization: "Plant", names: [], usage: .client)
+        let scada = try await authority.issue("x", names: ["DNS:scada.PLANT.example"], usage: .client)
+        let revoked = try await authority.issue("x", names: ["IP:10.9.8.7"], usage: .client)
+        let ghost = try await authority.issue("x", names: ["URI:urn:plant:ghost"], usage: .client)
+        let stranger = try await authority.issue("viewer", names: ["DNS:a.scada.plant.example"], usage: .client)
+        let expired = try await authority.issue(
+            "viewer", organization: "Plant", names: [], usage: .client, days: -1)
+        let server = try await authority.issue("viewer", organization: "Plant", names: [], usage: .server)
+        let other = try await certificates.server.issue("viewer", organization: "Plant", names: [], usage: .client)
+        let tls = try certificates.configuration(isRequired: mode == .required)
+        try await Fixture.run(try Self.options(mode), tls: tls) { fixture in
+            // A user and a group.
+            for identity in [viewer, scada] {
+                let reply = try await Self.read(fixture, identity)
+                #expect(reply.hasPrefix("HTTP/1.1 200 ") && reply.contains("\"s\":true"), "\(reply)")
+            }
+            // Over TLS 1.2 the certificate comes at another place of the handshake.
+            let older = try await TLSConnection.ask(
+                fixture.address, Fixture.request("GET", Self.target, ["Connection: close"]), as: viewer,
+                maximum: .tlsv12)
+            #expect(older.contains("\"s\":true"), "\(older)")
+            // A group that has no rules any more sees nothing.
+            let nothing = try await Self.read(fixture, revoked)
+            #expect(nothing.hasPrefix("HTTP/1.1 200 ") && nothing.contains("unknown tag"))
+            // A user that does not exist.
+            #expect(try await Self.read(fixture, ghost).hasPrefix("HTTP/1.1 401 "))
+            // A good certificate that nothing fits: none at all, or refused.
+            let unmapped = try await Self.read(fixture, stranger)
+            #expect(unmapped.hasPrefix(mode == .required ? "HTTP/1.1 403 " : "HTTP/1.1 401 "), "\(unmapped)")
+            let both = try await Self.read(fixture, stranger, [Fixture.viewer])
+            #expect(both.hasPrefix(mode == .required ? "HTTP/1.1 403 " : "HTTP/1.1 200 "), "\(both)")
+            // The handshake fails.
+            for identity in [expired, server, other] {
+                await #expect(throws: (any Error).self) { try await Self.read(fixture, identity) }
+            }
+            // A header wins, and a wrong one is not overlooked.
+            let admin = try await Self.read(fixture, viewer, [Fixture.admin])
+            #expect(admin.contains("\"s\":true"))
+            let wrong = try await Self.read(fixture, viewer, [AuthenticationTests.basic("viewer:wrong wrong wrong")])
+            #expect(wrong.hasPrefix("HTTP/1.1 401 "))
+            // Without a certificate.
+            if mode == .required {
+                await #expect(throws: (any Error).self) { try await Self.read(fixture, nil, [Fixture.viewer]) }
+            } else {
+                #expect(try await Self.read(fixture, nil).hasPrefix("HTTP/1.1 401 "))
+                #expect(try await Self.read(fixture, nil, [Fixture.viewer]).hasPrefix("HTTP/1.1 200 "))
+            }
+            // A change takes effect on the next request.
+            try await fixture.users.disable(name: "viewer")
+            #expect(try await Self.read(fixture, viewer).hasPrefix("HTTP/1.1 401 "))
+            try await fixture.users.enable(name: "viewer")
+            #expect(try await Self.read(fixture, viewer).hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    /// The same on a connection that stays open.
+    @Test func aDisabledUserIsRefusedOnAnOpenConnection() async throws {
+        let certificates = try await ServerCertificates()
+        let viewer = try await certificates.clients.issue("viewer", organization: "Plant", names: [], usage: .client)
+        let tls = try certificates.configuration(isRequired: true)
+        try await Fixture.run(try Self.options(.required), tls: tls) { fixture in
+            let peer = Peer(ClientAddress("127.0.0.1"))
+            let chain = try NIOSSLCertificate.fromPEMFile(viewer.certificateFile)
+            let responder = fixture.responder(try Self.options(.required))
+            peer.show(responder.examine(chain[0], of: peer))
+            var login: Responder.Login?
+            let request = ServerRequest(
+                method: .GET, target: Self.target, fields: RequestFields([:]), body: ByteBuffer(), keepsAlive: true)
+            #expect(await responder.respond(to: request, from: peer, login: &login).status == .ok)
+            try await fixture.users.disable(name: "viewer")
+            #expect(await responder.respond(to: request, from: peer, login: &login).status == .unauthorized)
+            try await fixture.users.enable(name: "viewer")
+            #expect(await responder.respond(to: request, from: peer, login: &login).status == .ok)
+            try await fixture.users.setGroups(of: "viewer", to: ["nothing"])
+            let reply = await responder.respond(to: request, from: peer, login: &login)
+            #expect(String(decoding: reply.body, as: UTF8.self).contains("unknown tag"))
+        }
+    }
+
+    /// Nobody becomes anonymous whose certificate names a user that is not let in.
+    @Test func wrongIsNotAnonymous() async throws {
+        let certificates = try await ServerCertificates()
+        let ghost = try await certificates.clients.issue("x", names: ["URI:urn:plant:ghost"], usage: .client)
+        let stranger = try await certificates.clients.issue("y", names: [], usage: .client)
+        var options = try Self.options(.optional)
+        options.anonymous = true
+        let anonymous = options
+        let tls = try certificates.configuration(isRequired: false)
+        try await Fixture.run(anonymous, tls: tls) { fixture in
+            let refused = try await Self.read(fixture, ghost)
+            #expect(refused.hasPrefix("HTTP/1.1 401 "))
+            for identity in [stranger, nil] {
+                let reply = try await Self.read(fixture, identity)
+                #expect(reply.hasPrefix("HTTP/1.1 200 ") && reply.contains("unknown tag"))
+            }
+        }
+    }
+}
