@@ -6,6 +6,9 @@ import Glibc
 struct RESTBenchmark {
     private static let tags = 1000
     private static let connections = 16
+    private static let oneTag = "/iotgateway/read?ids=Plant7.PLC12.Temperature1000"
+    /// A second.
+    private static let badLogins = 500
 
     private struct Server {
         let name: String
@@ -26,11 +29,13 @@ struct RESTBenchmark {
 
     private let work: String
     private let sallyport: String
+    private let peers: String
     private let seconds: Double
 
     init(_ options: BenchmarkOptions) throws(BenchmarkError) {
         work = try options.need(options.work, "--work")
         sallyport = try options.need(options.sallyport, "--sallyport")
+        peers = try options.need(options.peers, "--peers")
         seconds = max(1, options.seconds.rounded())
     }
 
@@ -52,7 +57,7 @@ struct RESTBenchmark {
         let names = (0..<RESTBenchmark.tags).map { "\"Plant7.PLC12.Temperature\($0 + 1000)\"" }
         let body = "[\(names.joined(separator: ","))]"
         let readings = [
-            Reading(tags: 1, path: "/iotgateway/read?ids=Plant7.PLC12.Temperature1000", script: nil),
+            Reading(tags: 1, path: RESTBenchmark.oneTag, script: nil),
             Reading(tags: RESTBenchmark.tags, path: "/iotgateway/read", script: "\(work)/post.lua"),
         ]
         try writeFile(
@@ -66,6 +71,7 @@ struct RESTBenchmark {
         try writeFile("\(work)/ids.json", body)
         try awaitAnswer(of: gateway, ours, credentials)
         for reading in readings { try save(reading, ours, credentials) }
+        try flood(ours, base64("load:\(password)"), into: &table)
         let server = try startNginx(nginx)
         defer { server.stop() }
         for reading in readings {
@@ -116,6 +122,45 @@ struct RESTBenchmark {
         return rate
     }
 
+    // MARK: Flood
+
+    /// What clients notice of bad logins from elsewhere: eight read a tag over HTTPS, 400 times a second together.
+    private func flood(
+        _ ours: Server, _ credentials: String, into table: inout ResultTable
+    ) throws(BenchmarkError) {
+        var quiet: [Double] = []
+        var flooded: [Double] = []
+        var logins: [Double] = []
+        for _ in 0..<5 {
+            quiet.append(try readers(ours, credentials, flood: 0).p99)
+            let beside = try readers(ours, credentials, flood: RESTBenchmark.badLogins)
+            flooded.append(beside.p99)
+            logins.append(beside.logins)
+        }
+        let (before, during) = (quiet.median, flooded.median)
+        table.add(
+            "rest: p99 beside \(logins.median.text(0)) bad logins/s", "\(during.text(0)) µs",
+            target: "≤ 2 × quiet", ratio: "\((during / before).text(2)) of quiet (\(before.text(0)) µs)",
+            isMet: during <= 2 * before && logins.median >= 0.95 * Double(RESTBenchmark.badLogins))
+    }
+
+    /// The time in µs that 99 of 100 reads took no longer than, and bad logins a second that were answered.
+    private func readers(
+        _ ours: Server, _ credentials: String, flood: Int
+    ) throws(BenchmarkError) -> (p99: Double, logins: Double) {
+        let said = try Child.run(
+            "rest-clients",
+            [
+                "\(peers)/rest-clients", "\(ours.httpsPort)", RESTBenchmark.oneTag, credentials,
+                max(5, seconds).text(0), "\(flood)",
+            ], output: "\(work)/rest-clients.log")
+        let figures = said.split(whereSeparator: { $0 == " " || $0 == "\n" }).compactMap { Double($0) }
+        guard figures.count == 6, figures[5] == 0 else {
+            throw BenchmarkError("rest-clients did not do its work: \(said)")
+        }
+        return (figures[2], figures[4])
+    }
+
     // MARK: Preparation
 
     /// The first login costs a scrypt hash; those after it are remembered.
@@ -123,7 +168,7 @@ struct RESTBenchmark {
         let watch = Stopwatch()
         while true {
             let said = try? Child.run(
-                "curl", curl(ours.url(false, "/iotgateway/read?ids=Plant7.PLC12.Temperature1000"), credentials),
+                "curl", curl(ours.url(false, RESTBenchmark.oneTag), credentials),
                 output: "\(work)/curl.log")
             if let said, said.contains("\"s\":true") { return }
             guard watch.seconds < 20 else {
