@@ -57,7 +57,7 @@ extension Gateway {
                 let isSameTrust = trust?.fingerprint == served.trust
                 guard identity.fingerprint != served.fingerprint || !isSameTrust else { return }
                 try state.reload(
-                    ServerTLS.configuration(
+                    ServerTLS(
                         identity: identity, minimumVersion: options.minimumVersion, clients: trust),
                     endsConnections: !isSameTrust)
                 state.serving(fingerprint: identity.fingerprint, trust: trust?.fingerprint)
@@ -110,18 +110,18 @@ extension Gateway {
         let state = ListenerState()
         let (outcomes, outcome) = AsyncStream.makeStream(of: Result<Void, any Error>.self)
         let store = store, policy = policy, verifier = verifier, arbiter = arbiter, audit = audit
-        let eventLoops = eventLoops, logger = logger
+        let eventLoops = eventLoops, certificates = certificates, logger = logger
         let task = Task {
             var isFirst = true
             while !Task.isCancelled, !state.isStopping {
                 do {
                     let listener = try RESTServerAgent(
                         options: options,
-                        tlsConfiguration: tls.map {
-                            try ServerTLS.configuration(
-                                identity: $0, minimumVersion: options.minimumVersion, clients: trust)
+                        tls: tls.map {
+                            try ServerTLS(identity: $0, minimumVersion: options.minimumVersion, clients: trust)
                         },
-                        store: store, policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
+                        certificates: certificates, store: store, policy: policy, verifier: verifier, arbiter: arbiter,
+                        audit: audit,
                         eventLoopGroup: eventLoops, logger: logger
                     ) { address in
                         state.listening(at: "\(address.ipAddress ?? "?"):\(address.port ?? 0)")

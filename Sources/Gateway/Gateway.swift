@@ -7,6 +7,7 @@ import NIOPosix
 import Publishing
 package import SecurityPolicy
 import Synchronization
+import TLS
 package import TagStore
 import Tags
 import Writes
@@ -23,6 +24,7 @@ package actor Gateway {
     package nonisolated let audit: AuditLog
     nonisolated let arbiter: WriteArbiter
     nonisolated let writers = DeviceWriters()
+    nonisolated let certificates = CertificateBoard()
     nonisolated let dataDirectory: DataDirectory
     nonisolated let eventLoops: any EventLoopGroup
     nonisolated let logger: Logger
@@ -147,7 +149,7 @@ package actor Gateway {
     // MARK: One change at a time
 
     /// An actor lets others in at every `await`; a reload must not meet another half-way.
-    private func enterChange() async {
+    func enterChange() async {
         if isChanging {
             await withCheckedContinuation { waiting.append($0) }
         } else {
@@ -155,7 +157,7 @@ package actor Gateway {
         }
     }
 
-    private func leaveChange() {
+    func leaveChange() {
         if waiting.isEmpty {
             isChanging = false
         } else {

@@ -1,9 +1,9 @@
 import GatewayConfiguration
 import MQTTAgent
-import NIOSSL
 import RESTServerAgent
 import ServiceLifecycle
 import Synchronization
+import TLS
 import Tags
 
 /// An agent while it runs, with the task that runs it.
@@ -69,8 +69,8 @@ final class ListenerState: Sendable {
     }
 
     /// Serves new connections with another certificate or other authorities, and ends the open ones if it is told to.
-    func reload(_ configuration: TLSConfiguration, endsConnections: Bool) throws(RESTServerAgentError) {
-        try box.withLock { $0.agent }?.reload(tlsConfiguration: configuration, endsConnections: endsConnections)
+    func reload(_ tls: ServerTLS, endsConnections: Bool) {
+        box.withLock { $0.agent }?.reload(tls: tls, endsConnections: endsConnections)
     }
 
     /// What listens now, if anything does; nothing is started any more.

@@ -34,11 +34,14 @@ package struct ClientCertificateOptions: Sendable, Equatable {
     package var mode: Mode
     /// PEM with the authorities that issue client certificates.
     package var caFile: String?
+    /// PEM or DER with the authorities' revocation lists.
+    package var revocationFile: String?
     package var map: [Mapping]
 
-    package init(mode: Mode = .none, caFile: String? = nil, map: [Mapping] = []) {
+    package init(mode: Mode = .none, caFile: String? = nil, revocationFile: String? = nil, map: [Mapping] = []) {
         self.mode = mode
         self.caFile = caFile
+        self.revocationFile = revocationFile
         self.map = map
     }
 }

@@ -1,9 +1,11 @@
 import NIOHTTP1
 import SecurityPolicy
+import TLS
 
 /// The routes that see no tags.
 struct OtherRoutes: Sendable {
     let verifier: PasswordVerifier
+    let certificates: CertificateBoard
     /// Whether the page has a link to log in: where nobody has to.
     let offersLogin: Bool
     /// Whether the page has a form to write.
@@ -12,12 +14,31 @@ struct OtherRoutes: Sendable {
     var routes: [Route] {
         let pages = ["/", "/iotgateway", "/iotgateway/"].map { path in
             Route(
-                path: path, methods: [.GET],
+                path: path,
+                operations: [
+                    Operation(.GET, "A page to try the interface.", answers: [.init(.ok, "The page.", .html)])
+                ],
                 access: .signedIn { _ in HTMLPage.reply(offersLogin: offersLogin, writes: writes) })
         }
         return pages + [
-            Route(path: "/healthz", methods: [.GET], access: .open { Reply(.ok, .json, body: OtherRoutes.alive) }),
-            Route(path: "/readyz", methods: [.GET], access: .open { ready() }),
+            Route(
+                path: "/healthz",
+                operations: [
+                    Operation(
+                        .GET, "Whether the process answers.", answers: [.init(.ok, "It does.", .json(.init("Alive")))])
+                ],
+                access: .open { Reply(.ok, .json, body: OtherRoutes.alive) }),
+            Route(
+                path: "/readyz",
+                operations: [
+                    Operation(
+                        .GET, "Whether the interface is ready for use.",
+                        answers: [
+                            .init(.ok, "It is.", .json(.init("Ready"))),
+                            .init(.serviceUnavailable, "No administrator exists yet."),
+                        ])
+                ],
+                access: .open { ready() }),
         ]
     }
 

@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOSSL
+import TLS
 
 /// How Hummingbird's server sets up and serves one connection of ours.
 ///
@@ -22,7 +23,7 @@ struct RESTChannel: ServerChildChannel {
     let timeouts: ConnectionState.Timeouts
     let limits: RequestLimits
     /// Asked for every connection, so that a new certificate serves the next one; nil: plain HTTP.
-    let tls: @Sendable () -> NIOSSLContext?
+    let tls: @Sendable () -> ServerTLS?
     let responder: Responder
     let budget: BodyBudget
     let date = HTTPDate()
@@ -33,12 +34,12 @@ struct RESTChannel: ServerChildChannel {
             return channel.eventLoop.makeFailedFuture(Refused())
         }
         return channel.eventLoop.makeCompletedFuture {
-            let context = tls()
+            let tls = tls()
             let pipeline = channel.pipeline.syncOperations
-            let connection = ConnectionGuard(timeouts: timeouts, expectsHandshake: context != nil)
+            let connection = ConnectionGuard(timeouts: timeouts, expectsHandshake: tls != nil)
             try pipeline.addHandler(connection)
-            if let context {
-                let handler = NIOSSLServerHandler(context: context)
+            if let tls {
+                let handler = tls.handler()
                 try pipeline.addHandler(handler)
                 if responder.certificates.mode != .none {
                     try pipeline.addHandler(CertificateReader(peer, tls: handler, responder: responder))

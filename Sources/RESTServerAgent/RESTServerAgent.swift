@@ -2,10 +2,10 @@ import Glibc
 import HummingbirdCore
 package import Logging
 package import NIOCore
-package import NIOSSL
 package import SecurityPolicy
 import ServiceLifecycle
 import Synchronization
+package import TLS
 package import TagStore
 package import Writes
 
@@ -22,29 +22,30 @@ package final class RESTServerAgent: Service {
     private let logger: Logger
     private let onListening: @Sendable (SocketAddress) -> Void
     private let registry: ConnectionRegistry
-    private let tls: Mutex<NIOSSLContext?>
+    private let tls: Mutex<ServerTLS?>
     private let responder: Responder
     private let timeouts: ConnectionState.Timeouts
 
     /// - Parameters:
-    ///   - tlsConfiguration: nil serves plain HTTP.
+    ///   - tls: nil serves plain HTTP.
+    ///   - certificates: those in use by the whole gateway, for health and metrics.
     ///   - onListening: called for every address on which the agent listens.
     package convenience init(
-        options: RESTServerAgentOptions, tlsConfiguration: TLSConfiguration?, store: TagStore, policy: PolicyBox,
-        verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog, eventLoopGroup: any EventLoopGroup,
-        logger: Logger,
+        options: RESTServerAgentOptions, tls: ServerTLS?, certificates: CertificateBoard, store: TagStore,
+        policy: PolicyBox, verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog,
+        eventLoopGroup: any EventLoopGroup, logger: Logger,
         onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in }
     ) throws(RESTServerAgentError) {
         try self.init(
-            options: options, tlsConfiguration: tlsConfiguration, store: store, policy: policy, verifier: verifier,
-            arbiter: arbiter, audit: audit, eventLoopGroup: eventLoopGroup, logger: logger,
+            options: options, tls: tls, certificates: certificates, store: store, policy: policy,
+            verifier: verifier, arbiter: arbiter, audit: audit, eventLoopGroup: eventLoopGroup, logger: logger,
             timeouts: .init(request: TimeAmount(options.limits.requestTimeout)), onListening: onListening)
     }
 
     init(
-        options: RESTServerAgentOptions, tlsConfiguration: TLSConfiguration?, store: TagStore, policy: PolicyBox,
-        verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog, eventLoopGroup: any EventLoopGroup,
-        logger: Logger,
+        options: RESTServerAgentOptions, tls: ServerTLS?, certificates: CertificateBoard, store: TagStore,
+        policy: PolicyBox, verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog,
+        eventLoopGroup: any EventLoopGroup, logger: Logger,
         timeouts: ConnectionState.Timeouts, onListening: @escaping @Sendable (SocketAddress) -> Void
     ) throws(RESTServerAgentError) {
         self.options = options
@@ -54,10 +55,10 @@ package final class RESTServerAgent: Service {
         var logger = logger
         logger[metadataKey: "agent"] = "\(options.name)"
         self.logger = logger
-        tls = Mutex(try tlsConfiguration.map(RESTServerAgent.context))
+        self.tls = Mutex(tls)
         responder = RESTServerAgent.responder(
             options: options, store: store, policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
-            logger: logger)
+            certificates: certificates, logger: logger)
         registry = ConnectionRegistry(
             limit: options.limits.connections, limitPerAddress: options.limits.connectionsPerAddress,
             networks: responder.networks, logger: logger)
@@ -66,7 +67,7 @@ package final class RESTServerAgent: Service {
     /// What answers the agent's requests, with all its routes.
     static func responder(
         options: RESTServerAgentOptions, store: TagStore, policy: PolicyBox, verifier: PasswordVerifier,
-        arbiter: WriteArbiter, audit: AuditLog, logger: Logger
+        arbiter: WriteArbiter, audit: AuditLog, certificates: CertificateBoard, logger: Logger
     ) -> Responder {
         let tags = TagRoutes(
             store: store, idsPerRequest: options.limits.idsPerRequest, arraysAsText: options.arrayValues == .string)
@@ -74,7 +75,8 @@ package final class RESTServerAgent: Service {
         let writes = WriteRoute(
             agent: options.name, isOn: options.writeEndpoint, idsPerRequest: options.limits.idsPerRequest)
         let others = OtherRoutes(
-            verifier: verifier, offersLogin: options.anonymous, writes: options.writeEndpoint)
+            verifier: verifier, certificates: certificates, offersLogin: options.anonymous,
+            writes: options.writeEndpoint)
         return Responder(
             options: options, routes: tags.routes + [writes.route] + others.routes, store: store, policy: policy,
             verifier: verifier, exposure: exposure,
@@ -86,11 +88,8 @@ package final class RESTServerAgent: Service {
     ///
     /// - Parameter endsConnections: ends those that are open: other authorities are trusted now, and who has logged in
     ///   with a certificate of an old one is not to stay.
-    package func reload(
-        tlsConfiguration: TLSConfiguration, endsConnections: Bool = false
-    ) throws(RESTServerAgentError) {
-        let context = try RESTServerAgent.context(tlsConfiguration)
-        tls.withLock { $0 = context }
+    package func reload(tls: ServerTLS, endsConnections: Bool = false) {
+        self.tls.withLock { $0 = tls }
         if endsConnections { registry.closeAll() }
     }
 
@@ -161,14 +160,6 @@ package final class RESTServerAgent: Service {
         case EADDRNOTAVAIL: .addressNotAvailable(address)
         case EACCES, EPERM: .noPermission(address: address, port: options.port)
         default: .cannotListen(address: address, port: options.port, reason: String(cString: strerror(error.errnoCode)))
-        }
-    }
-
-    private static func context(_ configuration: TLSConfiguration) throws(RESTServerAgentError) -> NIOSSLContext {
-        do {
-            return try NIOSSLContext(configuration: configuration)
-        } catch {
-            throw .tls("\(error)")
         }
     }
 }

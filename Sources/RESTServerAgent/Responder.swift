@@ -141,7 +141,7 @@ struct Responder: Sendable {
         case .tags(let action, let handle)?: return await handle(request, view(action, asker))
         case .writes(let handle)?:
             return await handle(request, WriteAccess(writing, principal: asker.principal, address: asker.client))
-        case .open?, .signedIn?, nil:
+        case .open?, .signedIn?, .gateway?, nil:
             return .failure(.notFound, "there is nothing at this path; see /iotgateway")
         }
     }
@@ -157,6 +157,13 @@ struct Responder: Sendable {
         switch route.access {
         case .open(let handle): return handle()
         case .signedIn(let handle): return handle(request)
+        case .gateway(let permission, let handle):
+            guard policy.snapshot.allows(permission, to: asker.principal) else {
+                return .failure(
+                    .forbidden,
+                    "this takes the permission \"gateway: [\(permission.rawValue)]\" of one of your groups")
+            }
+            return handle(request)
         case .tags(let action, _): return route.atOnce?(request, view(action, asker))
         case .writes: return nil
         }

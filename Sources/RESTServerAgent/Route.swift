@@ -10,6 +10,8 @@ struct Route: Sendable {
         case open(@Sendable () -> Reply)
         /// Needs a principal; sees no tags.
         case signedIn(@Sendable (ServerRequest) -> Reply)
+        /// Needs a principal with this permission, which is not about tags; sees no tags.
+        case gateway(GatewayPermission, @Sendable (ServerRequest) -> Reply)
         /// Needs a principal, and sees the tags on which that may do this.
         case tags(TagAction, @Sendable (ServerRequest, TagView) async -> Reply)
         /// Needs a principal, and writes as that through the arbiter, which decides each write. Sees no tags.
@@ -17,10 +19,24 @@ struct Route: Sendable {
     }
 
     let path: String
-    let methods: [HTTPMethod]
+    /// What it is for, a method each; the route takes these methods and no others.
+    let operations: [Operation]
     let access: Access
     /// For `tags`: answers where it can without waiting, with the same view; nil: the handler has to be asked.
     var atOnce: (@Sendable (ServerRequest, TagView) -> Reply?)?
+
+    init(
+        path: String, operations: [Operation], access: Access,
+        atOnce: (@Sendable (ServerRequest, TagView) -> Reply?)? = nil
+    ) {
+        self.path = path
+        self.operations = operations
+        self.access = access
+        self.atOnce = atOnce
+        methods = operations.map(\.method)
+    }
+
+    let methods: [HTTPMethod]
 
     /// For `Allow`. HEAD goes wherever GET does.
     var allow: String {

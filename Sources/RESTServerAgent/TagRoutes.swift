@@ -15,10 +15,28 @@ struct TagRoutes: Sendable {
     var routes: [Route] {
         [
             Route(
-                path: "/iotgateway/browse", methods: [.GET], access: .tags(.browse) { await browse($0, $1) },
+                path: "/iotgateway/browse",
+                operations: [
+                    Operation(
+                        .GET, "The tags that the caller may browse.",
+                        answers: [.init(.ok, "All of them.", .json(.init("BrowseResults")))])
+                ],
+                access: .tags(.browse) { await browse($0, $1) },
                 atOnce: { browsedBefore($1) }),
             Route(
-                path: "/iotgateway/read", methods: [.GET, .POST], access: .tags(.read) { read($0, $1) },
+                path: "/iotgateway/read",
+                operations: [
+                    Operation(
+                        .GET, "The values of tags.",
+                        parameters: [
+                            .init(name: "ids", summary: "The name of a tag.", isRequired: true, repeats: true)
+                        ],
+                        answers: [.init(.ok, "One result an id, in order.", .json(.init("ReadResults")))]),
+                    Operation(
+                        .POST, "The values of tags.", body: .init("IDs"),
+                        answers: [.init(.ok, "One result an id, in order.", .json(.init("ReadResults")))]),
+                ],
+                access: .tags(.read) { read($0, $1) },
                 atOnce: { read($0, $1) }),
         ]
     }

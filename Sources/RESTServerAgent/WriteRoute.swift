@@ -11,7 +11,17 @@ struct WriteRoute: Sendable {
     let idsPerRequest: Int
 
     var route: Route {
-        Route(path: "/iotgateway/write", methods: [.POST], access: .writes { await write($0, $1) })
+        Route(
+            path: "/iotgateway/write",
+            operations: [
+                Operation(
+                    .POST, "Writes values to tags.", body: .init("Writes"),
+                    answers: [
+                        .init(.ok, "One result a write, in order.", .json(.init("WriteResults"))),
+                        .init(.forbidden, "Writing is off for this agent."),
+                    ])
+            ],
+            access: .writes { await write($0, $1) })
     }
 
     private func write(_ request: ServerRequest, _ access: WriteAccess) async -> Reply {

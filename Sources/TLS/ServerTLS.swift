@@ -1,13 +1,21 @@
 package import NIOSSL
 
-/// The rules of our listeners: TLS 1.2 or 1.3 with ECDHE and AEAD only.
-package enum ServerTLS {
+/// What one listener shows and accepts, by our rules: TLS 1.2 or 1.3 with ECDHE and AEAD only. Made anew for another
+/// certificate; connections that are open keep theirs.
+package struct ServerTLS: Sendable {
+    package let identity: TLSIdentity
+    /// Whose certificates clients log in with; nil asks for none.
+    package let clients: ClientTrust?
+    private let context: NIOSSLContext
+
     /// - Parameter clients: whose certificates are asked for; nil asks for none. One that is sent must come from them, be
     ///   valid and be for clients (`clientAuth`, where it says what it is for), or the handshake fails.
     /// - Throws: `TLSError` when NIOSSL's library refuses what OpenSSL has read.
-    package static func configuration(
+    package init(
         identity: TLSIdentity, minimumVersion: TLSVersion = .v1_2, clients: ClientTrust? = nil
-    ) throws(TLSError) -> TLSConfiguration {
+    ) throws(TLSError) {
+        self.identity = identity
+        self.clients = clients
         do {
             let chain = try identity.certificates.map {
                 NIOSSLCertificateSource.certificate(try NIOSSLCertificate(bytes: $0, format: .der))
@@ -16,7 +24,7 @@ package enum ServerTLS {
             var configuration = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain, privateKey: .privateKey(key))
             configuration.minimumTLSVersion = minimumVersion == .v1_3 ? .tlsv13 : .tlsv12
-            configuration.cipherSuiteValues = suites
+            configuration.cipherSuiteValues = ServerTLS.suites
             configuration.applicationProtocols = ["http/1.1"]
             if let clients {
                 configuration.trustRoots = .certificates(
@@ -27,12 +35,15 @@ package enum ServerTLS {
                 // So that a client with several certificates shows the right one.
                 configuration.sendCANameList = true
             }
-            return configuration
+            context = try NIOSSLContext(configuration: configuration)
         } catch {
             throw TLSError(
                 .contents, reason: "the identity \"\(identity.name)\" cannot be used by the server: \(error)")
         }
     }
+
+    /// The handler for one connection.
+    package func handler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: context) }
 
     static let suites: [NIOTLSCipher] = [
         .TLS_AES_256_GCM_SHA384, .TLS_CHACHA20_POLY1305_SHA256, .TLS_AES_128_GCM_SHA256,

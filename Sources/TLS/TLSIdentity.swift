@@ -10,6 +10,8 @@ package struct TLSIdentity: Sendable, Equatable {
     package let subject: String
     /// SHA-256 of the leaf: `AB:CD:…`.
     package let fingerprint: String
+    /// Whether an authority has issued the leaf; false: it has signed itself.
+    package let isFromAuthority: Bool
     /// DNS names and addresses of the leaf.
     package let alternativeNames: [String]
     /// Seconds since 1970.
@@ -67,6 +69,7 @@ package struct TLSIdentity: Sendable, Equatable {
         privateKey = try key.pem()
         subject = leaf.subject
         fingerprint = leaf.fingerprint
+        isFromAuthority = !leaf.isSelfIssued
         alternativeNames = leaf.alternativeNames
         validFrom = leaf.validFrom
         validUntil = leaf.validUntil

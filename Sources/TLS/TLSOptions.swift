@@ -21,16 +21,29 @@ package struct TLSIdentityOptions: Sendable, Equatable {
     }
 }
 
-/// How a client of ours (MQTT, later HTTP) checks its peer and shows itself.
+/// How a client of ours (MQTT, HTTP, syslog) checks its peer and shows itself.
 package struct TLSClientOptions: Sendable, Equatable {
     /// PEM file of trusted authorities; nil: the system's.
     package var caFile: String?
     package var identity: TLSIdentityOptions?
     package var minimumVersion: TLSVersion
+    /// SHA-256 of the public keys (SPKI, DER) of which the peer's certificate must have one, 32 bytes each; empty: any.
+    /// It comes on top of the verification.
+    package var pins: [[UInt8]]
+    /// PEM or DER file of revocation lists; nil: nobody is asked whether a certificate was revoked.
+    package var revocationFile: String?
+    /// False only where an accepted risk says so: chain, name and validity are not looked at. Pins still are.
+    package var verifiesPeer: Bool
 
-    package init(caFile: String? = nil, identity: TLSIdentityOptions? = nil, minimumVersion: TLSVersion = .v1_2) {
+    package init(
+        caFile: String? = nil, identity: TLSIdentityOptions? = nil, minimumVersion: TLSVersion = .v1_2,
+        pins: [[UInt8]] = [], revocationFile: String? = nil, verifiesPeer: Bool = true
+    ) {
         self.caFile = caFile
         self.identity = identity
         self.minimumVersion = minimumVersion
+        self.pins = pins
+        self.revocationFile = revocationFile
+        self.verifiesPeer = verifiesPeer
     }
 }

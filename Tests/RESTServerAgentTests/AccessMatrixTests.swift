@@ -158,6 +158,8 @@ struct AccessMatrixTests {
         switch route.access {
         case .open: break
         case .signedIn: #expect(reply.status == .ok, what)
+        case .gateway(let permission, _):
+            #expect(reply.status == (policy.allows(permission, to: principal) ? .ok : .forbidden), what)
         case .tags(.browse, _):
             #expect(reply.status == .ok, what)
             let browsed = try results(reply, "browseResults").compactMap { $0["id"] as? String }

@@ -6,6 +6,7 @@ import NIOPosix
 import NIOSSL
 import Publishing
 import Synchronization
+import TLS
 import TagStore
 import Tags
 import Writes
@@ -74,7 +75,7 @@ struct Fixture: Sendable {
 
     /// Serves while `body` runs, and checks that the agent ends by itself afterwards.
     static func run(
-        _ options: RESTServerAgentOptions? = nil, tls: TLSConfiguration? = nil, withUsers: Bool = true,
+        _ options: RESTServerAgentOptions? = nil, tls: ServerTLS? = nil, withUsers: Bool = true,
         timeouts: ConnectionState.Timeouts? = nil,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         writers: @escaping WriteArbiter.Writers = { _ in nil },
@@ -100,8 +101,9 @@ struct Fixture: Sendable {
         let arbiter = WriteArbiter(store: store, policy: policy, audit: audit, writers: writers)
         let (listening, signal) = AsyncStream.makeStream(of: SocketAddress.self)
         let agent = try RESTServerAgent(
-            options: options, tlsConfiguration: tls, store: store, policy: policy, verifier: verifier,
-            arbiter: arbiter, audit: audit, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
+            options: options, tls: tls, certificates: CertificateBoard(), store: store, policy: policy,
+            verifier: verifier, arbiter: arbiter, audit: audit, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: logger,
             timeouts: timeouts ?? .init(request: TimeAmount(options.limits.requestTimeout)),
             onListening: { signal.yield($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -133,7 +135,7 @@ struct Fixture: Sendable {
         RESTServerAgent.responder(
             options: options, store: store, policy: policy, verifier: verifier,
             arbiter: WriteArbiter(store: store, policy: policy, audit: audit) { _ in nil }, audit: audit,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            certificates: CertificateBoard(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// What the audit log holds of this, in order.

@@ -8,6 +8,7 @@ import ServiceLifecycle
 import TagStore
 import Tags
 import TestPeers
+import TLS
 import Testing
 
 @testable import RESTServerAgent
@@ -146,7 +147,7 @@ enum SelfSigned {
         return path
     }
 
-    static func configuration() throws -> TLSConfiguration {
+    static func configuration() throws -> ServerTLS {
         let directory = try directory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let process = Process()
@@ -158,10 +159,10 @@ enum SelfSigned {
         process.standardError = FileHandle.nullDevice
         try process.run()
         process.waitUntilExit()
-        let chain = try NIOSSLCertificate.fromPEMFile(directory + "/certificate")
-        let key = try NIOSSLPrivateKey(file: directory + "/key", format: .pem)
-        return .makeServerConfiguration(
-            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        return try ServerTLS(
+            identity: TLSIdentity.load(
+                TLSIdentityOptions(
+                    name: "test", certificateFile: directory + "/certificate", keyFile: directory + "/key")))
     }
 
     static func run(_ program: String, _ arguments: [String]) async throws -> String {

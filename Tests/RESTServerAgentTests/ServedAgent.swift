@@ -4,6 +4,7 @@ import NIOPosix
 import NIOSSL
 import ServiceLifecycle
 import TagStore
+import TLS
 import Testing
 import Writes
 
@@ -14,7 +15,7 @@ import Writes
 enum ServedAgent {
     /// - Parameter body: has to trigger the graceful shutdown.
     static func run(
-        tls: TLSConfiguration? = nil, _ body: (SocketAddress, ServiceGroup) async throws -> Void
+        tls: ServerTLS? = nil, _ body: (SocketAddress, ServiceGroup) async throws -> Void
     ) async throws {
         let directory = try SelfSigned.directory()
         let users = try await UserStore.open(
@@ -24,7 +25,7 @@ enum ServedAgent {
         let store = TagStore(), policy = PolicyBox()
         let (listening, signal) = AsyncStream.makeStream(of: SocketAddress.self)
         let agent = try RESTServerAgent(
-            options: try Fixture.options(), tlsConfiguration: tls, store: store, policy: policy,
+            options: try Fixture.options(), tls: tls, certificates: CertificateBoard(), store: store, policy: policy,
             verifier: PasswordVerifier(users: users),
             arbiter: WriteArbiter(store: store, policy: policy, audit: audit) { _ in nil }, audit: audit,
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,

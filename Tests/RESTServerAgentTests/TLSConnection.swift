@@ -83,8 +83,8 @@ struct ServerCertificates: Sendable {
             TLSIdentityOptions(name: "s", certificateFile: files.certificateFile, keyFile: files.keyFile))
     }
 
-    func configuration(isRequired: Bool) throws -> TLSConfiguration {
-        try ServerTLS.configuration(
+    func configuration(isRequired: Bool) throws -> ServerTLS {
+        try ServerTLS(
             identity: identity, clients: ClientTrust.load(caFile: clients.certificateFile, isRequired: isRequired))
     }
 }

@@ -15,12 +15,11 @@ struct ServerTLSTests {
         defer { withExtendedLifetime(folder) {} }
         let identity = try DefaultIdentity.ensure(
             directory: folder.path, commonName: "press-shop", hostNames: ["localhost"], addresses: ["127.0.0.1"])
-        let context = try NIOSSLContext(
-            configuration: ServerTLS.configuration(identity: identity, minimumVersion: minimum))
+        let tls = try ServerTLS(identity: identity, minimumVersion: minimum)
         let server = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                    try channel.pipeline.syncOperations.addHandler(tls.handler())
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
