@@ -116,6 +116,9 @@ enum HTMLPage {
         false, <code>r</code> begins with a code that says why.</p>
         <pre>[{"id":"A","v":42},{"id":"B","v":"text"}]
         {"writeResults":[{"id":"A","s":true,"r":""},{"id":"B","s":true,"r":""}]}</pre></details>
+        <details><summary><span class="verb">GET</span><code>/iotgateway/openapi.json</code></summary>
+        <p>All of this for programs, with every answer that there may be: OpenAPI 3.1.
+        <a href="/iotgateway/openapi.json">Look at it</a>.</p></details>
         <details><summary><span class="verb">GET</span><code>/healthz</code> <code>/readyz</code></summary>
         <p>For whoever watches the gateway: no password needed, no values told.</p></details>
         <details><summary><span class="verb">curl</span>from a shell</summary>

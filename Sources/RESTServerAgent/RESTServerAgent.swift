@@ -78,8 +78,9 @@ package final class RESTServerAgent: Service {
             verifier: verifier, certificates: certificates, offersLogin: options.anonymous,
             writes: options.writeEndpoint)
         return Responder(
-            options: options, routes: tags.routes + [writes.route] + others.routes, store: store, policy: policy,
-            verifier: verifier, exposure: exposure,
+            options: options,
+            routes: OpenAPIDocument.describing(tags.routes + [writes.route] + others.routes, options), store: store,
+            policy: policy, verifier: verifier, exposure: exposure,
             writing: WriteAccess.Grant(arbiter: arbiter, audit: audit, agent: options.name, exposure: exposure),
             logger: logger)
     }

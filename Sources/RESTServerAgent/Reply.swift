@@ -48,7 +48,7 @@ struct Reply: Sendable {
 }
 
 /// Status codes with their phrases: word characters and spaces only, because real clients parse them so.
-enum Status: Sendable, Equatable {
+enum Status: Sendable, Equatable, CaseIterable {
     case ok, badRequest, unauthorized, forbidden, notFound, methodNotAllowed, requestTimeout, contentTooLarge
     case uriTooLong, unsupportedMediaType, expectationFailed, tooManyRequests, headerFieldsTooLarge
     case notImplemented, serviceUnavailable, versionNotSupported

@@ -14,12 +14,13 @@ struct WriteRoute: Sendable {
         Route(
             path: "/iotgateway/write",
             operations: [
-                Operation(
-                    .POST, "Writes values to tags.", body: .init("Writes"),
-                    answers: [
-                        .init(.ok, "One result a write, in order.", .json(.init("WriteResults"))),
-                        .init(.forbidden, "Writing is off for this agent."),
-                    ])
+                isOn
+                    ? Operation(
+                        .POST, "Writes values to tags.", body: .init("Writes"),
+                        answers: [.init(.ok, "One result a write, in order.", .json(.init("WriteResults")))])
+                    : Operation(
+                        .POST, "Off: nobody writes through this agent (write-endpoint: false).", body: .init("Writes"),
+                        answers: [.init(.forbidden, "Writing is off for this agent.")])
             ],
             access: .writes { await write($0, $1) })
     }
