@@ -21,6 +21,8 @@ final class ConnectionGuard: ChannelInboundHandler {
     /// Bytes that the request which is coming may take on the wire, and has taken.
     var allowance = Int.max
     private var taken = 0
+    /// The first bytes of the request that is coming, as far as they came together.
+    private var beginning: (bytes: UInt64, count: Int) = (0, 0)
 
     init(timeouts: ConnectionState.Timeouts, expectsHandshake: Bool) {
         state = ConnectionState(timeouts: timeouts, expectsHandshake: expectsHandshake, now: .now())
@@ -54,14 +56,33 @@ final class ConnectionGuard: ChannelInboundHandler {
     }
 
     /// Bytes that are about to be read.
-    func bytesCome(_ count: Int) {
-        taken += count
+    func bytesCome(_ bytes: ByteBuffer) {
+        if taken == 0 {
+            let count = min(bytes.readableBytes, 8)
+            let first =
+                count == 8
+                ? bytes.getInteger(at: bytes.readerIndex, as: UInt64.self)
+                : bytes.readableBytesView.prefix(8).reduce(0) { $0 << 8 | UInt64($1) } << UInt64(8 * (8 - count))
+            beginning = (first ?? 0, count)
+        }
+        taken += bytes.readableBytes
         state.bytesCame(.now())
     }
 
     /// Those bytes have been read: what made a request whole is forgotten by now.
     func bytesWereRead() {
         if taken > allowance { onPadding?() }
+    }
+
+    /// Whether the request that is coming begins as one does: a word of capitals, and a space behind it where that has
+    /// come already.
+    var beginsWithMethod: Bool {
+        for index in 0..<beginning.count {
+            let byte = UInt8(truncatingIfNeeded: beginning.bytes >> UInt64(56 - 8 * index))
+            if byte == 0x20 { return index > 0 }
+            guard byte &- 0x41 < 26 else { return false }
+        }
+        return beginning.count > 0
     }
 
     /// Ends the connection at the socket: no farewell of TLS, which would wait for the peer.
@@ -110,7 +131,7 @@ final class ByteGate: ChannelInboundHandler {
 
     private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         if connection.state.isLingering { return }
-        connection.bytesCome(bytes.readableBytes)
+        connection.bytesCome(bytes)
         context.fireChannelRead(ByteGate.wrapInboundOut(bytes))
         connection.bytesWereRead()
     }

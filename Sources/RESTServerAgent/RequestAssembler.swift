@@ -113,6 +113,8 @@ final class RequestAssembler: ChannelInboundHandler {
         case .headerOverflow: refuse(limits.headTooLarge)
         case .invalidVersion:
             refuse(.failure(.versionNotSupported, "HTTP/1.1 and HTTP/1.0 are spoken here"))
+        case .invalidMethod where connection.beginsWithMethod:
+            refuse(.failure(.notImplemented, "this method is not known here"))
         case .invalidEOFState, .closedConnection:
             // The client has gone in the middle of a request, or sends on behind its last one: there is nothing to
             // answer but what is on its way, and that ends the connection.
