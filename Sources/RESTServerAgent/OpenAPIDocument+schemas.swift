@@ -1,7 +1,7 @@
 import Writes
 
 extension OpenAPIDocument {
-    /// Every shape that an operation may name, in the order of the document.
+    /// Every shape that an operation may name.
     var schemas: [(String, JSONTree)] {
         [
             ("IDs", OpenAPIDocument.ids(limit: options.limits.idsPerRequest)),
@@ -11,14 +11,17 @@ extension OpenAPIDocument {
             ("BrowseResults", OpenAPIDocument.browseResults),
             ("Writes", OpenAPIDocument.writes(limit: options.limits.idsPerRequest)),
             ("Write", OpenAPIDocument.write),
-            ("WriteResults", OpenAPIDocument.results("writeResults", "WriteResult")),
-            ("WriteResult", OpenAPIDocument.writeResult),
             ("Failure", OpenAPIDocument.failure),
             ("Alive", OpenAPIDocument.flag("alive")),
             ("Ready", OpenAPIDocument.flag("ready")),
             ("OpenAPI", OpenAPIDocument.document),
-        ]
+        ] + (options.writeEndpoint ? OpenAPIDocument.writing : [])
     }
+
+    /// What nobody is answered while writing is off.
+    private static let writing = [
+        ("WriteResults", results("writeResults", "WriteResult")), ("WriteResult", writeResult),
+    ]
 
     /// An object that has these members, all of them, and no others.
     static func object(_ members: (String, JSONTree)...) -> JSONTree {
