@@ -62,7 +62,8 @@ struct OpenAPITests {
                 }
                 let schemas = Self.members(document, "components", "schemas")
                 for answer in responder.routes.flatMap(\.operations).flatMap(\.answers) {
-                    if case .json(let schema) = answer.content { #expect(schemas[schema.name] != nil, "\(schema.name)") }
+                    guard case .json(let schema) = answer.content else { continue }
+                    #expect(schemas[schema.name] != nil, "\(schema.name)")
                 }
             }
         }
@@ -102,6 +103,15 @@ struct OpenAPITests {
             #expect(reply.status == 200)
             #expect(reply.headers["content-type"] == "application/json")
         }
+    }
+
+    @Test("the manual's table has every status, and no other")
+    func manual() throws {
+        let page = try String(contentsOfFile: "\(packageRoot)/docs/rest-server-agent.md", encoding: .utf8)
+        let section = try #require(page.split(separator: "\n## Status codes\n").last?.split(separator: "\n## ").first)
+        let rows = section.split(separator: "\n").filter { $0.hasPrefix("| ") }
+        let codes = rows.compactMap { $0.split(separator: "|").first?.matches(of: /\b[1-5]\d\d\b/) }.joined()
+        #expect(Set(codes.compactMap { Int($0.output) }) == Set(Status.allCases.map(\.code)))
     }
 
     /// Routes × methods × callers × bodies, and the corpus of malformed requests; another's validators hold every answer
