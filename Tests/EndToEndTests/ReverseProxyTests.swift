@@ -93,13 +93,13 @@ struct ReverseProxyTests {
         _ more: String..., user: String? = login
     ) async throws -> RESTAnswer {
         let name = throughProxy ? "gateway.plant.example" : "localhost"
+        let trusted = plant.directory.file(throughProxy ? "ca.pem" : "data/tls/default.pem")
         let result = try await Subprocess.run(
             .name("curl"),
             arguments: Arguments(
                 [
                     "-s", "--max-time", "15", "--interface", address, "--resolve", "\(name):\(port):127.0.0.1",
-                    "--cacert", throughProxy ? plant.directory.file("ca.pem") : "\(plant.dataDirectory)/tls/default.pem",
-                    "-w", "\n%{http_code}", "https://\(name):\(port)/iotgateway\(path)",
+                    "--cacert", trusted, "-w", "\n%{http_code}", "https://\(name):\(port)/iotgateway\(path)",
                 ] + (user.map { ["-u", $0] } ?? []) + more),
             input: .none, output: .string(limit: 1 << 20), error: .string(limit: 65536))
         let lines = result.standardOutput.split(separator: "\n", omittingEmptySubsequences: false)

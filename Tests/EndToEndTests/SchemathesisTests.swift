@@ -12,7 +12,14 @@ struct SchemathesisTests {
     static let examples = ProcessInfo.processInfo.environment["SALLYPORT_SCHEMATHESIS"] ?? "8"
     static let seed = ProcessInfo.processInfo.environment["SALLYPORT_SCHEMATHESIS_SEED"] ?? "1"
 
-    private static func configuration(port: Int, writes: Bool, anonymous: Bool) -> String {
+    enum Login: Sendable, Equatable {
+        case user(String)
+        /// The watcher's, and nobody gets in without one.
+        case certificate
+        case nobody
+    }
+
+    private static func configuration(port: Int, login: Login, writes: Bool, authority: DemoAuthority) -> String {
         """
         version: 1
         gateway: { name: described, data-directory: data }
@@ -38,45 +45,69 @@ struct SchemathesisTests {
             type: rest-server
             port: \(port)
             write-endpoint: \(writes)
-            anonymous: \(anonymous)
+            anonymous: \(login == .nobody)
             cors-allowed-origins: [https://scada.example]
             items: [{ tags: "**" }]
+            tls:
+              client-certificates:
+                mode: \(login == .certificate ? "required" : "none")
+                ca-file: \(authority.certificateFile)
+                map: [{ subject: "CN=scada,O=Plant", user: watcher }]
         """
     }
 
     /// Who asks, and whether the agent's write endpoint is on.
     @Test(
         "whoever asks",
-        arguments: [("chief", true), ("chief", false), ("watcher", true), ("watcher", false), (nil, false)])
-    func run(as user: String?, writes: Bool) async throws {
+        arguments: [
+            (Login.user("chief"), true), (.user("chief"), false), (.user("watcher"), true), (.certificate, false),
+            (.nobody, false),
+        ])
+    func run(as login: Login, writes: Bool) async throws {
         let port = try freePort()
-        let plant = try Plant(Self.configuration(port: port, writes: writes, anonymous: user == nil))
+        let authority = try await DemoAuthority()
+        let identity = try await authority.issue("scada", organization: "Plant", names: [], usage: .client)
+        let plant = try Plant(Self.configuration(port: port, login: login, writes: writes, authority: authority))
         try await plant.add(user: "chief", password: password, "--administrator")
         try await plant.add(user: "watcher", password: password, "--group", "viewers")
         let programs = try await HostilePeers.programs()
-        try await plant.running { gateway in
-            let url = "https://127.0.0.1:\(port)/iotgateway/openapi.json"
-            var arguments = [
-                "\(programs)/schemathesis", "--config-file", "\(HostilePeers.directory)/schemathesis.toml", "run", url,
-                "--tls-verify", "\(plant.dataDirectory)/tls/default.pem", "--checks", "all", "--no-color",
-                "--max-examples", Self.examples, "--seed", Self.seed, "--generation-database", "none",
-                "--output-truncate", "true",
+        let certificate = "\(plant.dataDirectory)/tls/default.pem"
+        var arguments = [
+            "--chdir", plant.directory.path, "\(programs)/schemathesis", "--config-file",
+            "\(HostilePeers.directory)/schemathesis.toml", "run", "https://127.0.0.1:\(port)/iotgateway/openapi.json",
+            "--tls-verify", certificate, "--checks", "all", "--no-color", "--max-examples", Self.examples, "--seed",
+            Self.seed, "--generation-database", "none", "--output-truncate", "true",
+        ]
+        switch login {
+        case .user(let name): arguments += ["--auth", "\(name):\(password)"]
+        case .certificate:
+            // It cannot leave the certificate out to see whether it is asked for, and makes up passwords beside it.
+            arguments += [
+                "--request-cert", identity.certificateFile, "--request-cert-key", identity.keyFile,
+                "--exclude-checks", "ignored_auth,positive_data_acceptance",
             ]
-            if let user { arguments += ["--auth", "\(user):\(password)"] }
-            let result = try await Subprocess.run(
-                .name("env"), arguments: Arguments(["--chdir", plant.directory.path] + arguments),
-                input: .none, output: .string(limit: 8 << 20), error: .string(limit: 1 << 20))
-            let said = result.standardOutput
-            #expect(result.terminationStatus.isSuccess, "\(said)\(result.standardError)")
-            // It has not overlooked the document, nor given up at the first refusal.
-            let tested = try #require(said.firstMatch(of: /Tested: (\d+)/).flatMap { Int($0.1) }, "\(said)")
-            #expect(tested >= 24, "\(said)")
-            let generated = try #require(said.firstMatch(of: /(\d+) generated/).flatMap { Int($0.1) }, "\(said)")
-            #expect(generated >= 400, "\(said)")
-            let answer = try await gateway.get(
-                "/read?ids=Simulation.Press1.Temperature", port: port, user: user.map { "\($0):\(password)" })
-            #expect(answer.status == 200)
+        case .nobody: break
         }
+        let command = arguments
+        let result = try await plant.running { gateway in
+            let result = try await Subprocess.run(
+                .name("env"), arguments: Arguments(command), input: .none, output: .string(limit: 8 << 20),
+                error: .string(limit: 1 << 20))
+            let health = try await runCommand(
+                "curl",
+                [
+                    "-sS", "--cacert", certificate, "--cert", identity.certificateFile, "--key", identity.keyFile,
+                    "https://127.0.0.1:\(port)/healthz",
+                ])
+            #expect(health.contains("true"))
+            return (said: result.standardOutput + result.standardError, hasPassed: result.terminationStatus.isSuccess)
+        }
+        #expect(result.hasPassed, "\(result.said)")
+        // It has not overlooked the document, nor given up at the first refusal.
+        let tested = try #require(result.said.firstMatch(of: /Tested: (\d+)/).flatMap { Int($0.1) }, "\(result.said)")
+        #expect(tested >= 20, "\(result.said)")
+        let generated = result.said.firstMatch(of: /(\d+) generated/).flatMap { Int($0.1) }
+        #expect(generated ?? 0 >= 300, "\(result.said)")
     }
 
     private let password = "correct horse battery staple"
