@@ -9,7 +9,8 @@ extension OpenAPIDocument {
             "The request is malformed: as HTTP, in its query or in its body. The reason says where. Nothing of it was"
                 + " carried out."
         case .unauthorized: "No credentials, or wrong ones."
-        case .forbidden: "The client certificate, or the address behind a proxy, is not one that the agent lets in."
+        case .forbidden:
+            "The caller's permissions, its client certificate, or its address behind a proxy does not let it in."
         case .notFound: "There is nothing at this path."
         case .methodNotAllowed: "The path does not take this method."
         case .requestTimeout: "The request did not come whole in time. The connection ends."
@@ -36,6 +37,7 @@ extension OpenAPIDocument {
         guard !route.isOpen, operation.method != .OPTIONS else { return statuses }
         statuses.formUnion([.unauthorized, .tooManyRequests, .serviceUnavailable])
         if requiresCertificates { statuses.insert(.forbidden) }
+        if case .gateway = route.access { statuses.insert(.forbidden) }
         if operation.method == .POST { statuses.insert(.unsupportedMediaType) }
         return statuses
     }

@@ -48,10 +48,10 @@ struct OpenAPIDocument: Sendable {
         """
         Values of the plant's tags. What a caller may see and do is decided for each tag by the groups that it is in: a \
         tag that it may not browse answers as one that does not exist. Every path also takes HEAD where it takes GET; \
-        another method is answered 405 with Allow, another path 404, both only to who has logged in, and others 401. A \
-        method that HTTP does not know is answered 501 or 400. A request body is at most \(options.limits.body) bytes, \
-        a request names at most \(options.limits.idsPerRequest) tags, and it comes whole within \
-        \(options.limits.requestTimeout.components.seconds) s.
+        another method is answered 405 with Allow, and another path 404; where a login is needed, to who has logged in, \
+        and 401 to others. A method that HTTP does not know is answered 501 or 400. A request body is at most \
+        \(options.limits.body) bytes, a request names at most \(options.limits.idsPerRequest) tags, and it comes whole \
+        within \(options.limits.requestTimeout.components.seconds) s.
         """
     }
 

@@ -84,6 +84,21 @@ struct MalformedRequestTests {
         }
     }
 
+    /// However its bytes come: the connection ends, and nothing behind is served.
+    @Test func unknownMethodInPieces() async throws {
+        try await Fixture.run { fixture in
+            let unknown = "FROB /healthz HTTP/1.1\r\nHost: a\r\n\r\n" + MalformedRequest.smuggled
+            let trickled = try RawConnection(fixture.address)
+            for piece in ["F", "RO", "B", String(unknown.dropFirst(4))] { try? await trickled.send(piece) }
+            trickled.finishSending()
+            #expect(Self.statuses(in: try await trickled.receiveAll()) == [501])
+            let behind = try RawConnection(fixture.address)
+            try await behind.send(MalformedRequest.get + "\r\n" + unknown)
+            let statuses = Self.statuses(in: try await behind.receiveAll())
+            #expect(statuses.first == 200 && statuses.count == 2 && [400, 501].contains(statuses.last))
+        }
+    }
+
     @Test func whatIsUnfinishedIsNotServed() async throws {
         try await Fixture.run { fixture in
             for request in MalformedRequest.unfinished {
