@@ -114,8 +114,8 @@ let package = Package(
         .executableTarget(
             name: "sallyport",
             dependencies: [
-                "Gateway", "GatewayConfiguration", "MQTTAgent", "Posture", "SecurityPolicy", "Tags", .argumentParser,
-                .logging,
+                "Gateway", "GatewayConfiguration", "MQTTAgent", "Posture", "SecurityPolicy", "TLS", "Tags",
+                .argumentParser, .logging,
             ],
             swiftSettings: settings,
             plugins: ["StampVersion"]),

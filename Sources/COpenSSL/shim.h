@@ -4,6 +4,8 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/pkcs7.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -42,6 +44,10 @@ static inline void sallyport_set_info_callback(
 
 static inline EVP_PKEY *sallyport_make_p256(void) {
     return EVP_EC_gen("P-256");
+}
+
+static inline EVP_PKEY *sallyport_make_p384(void) {
+    return EVP_EC_gen("P-384");
 }
 
 static inline EVP_PKEY *sallyport_make_rsa(int bits) {
@@ -89,4 +95,115 @@ static inline unsigned long sallyport_rfc4514_format(void) {
 
 static inline long sallyport_memory_contents(BIO *memory, char **bytes) {
     return BIO_get_mem_data(memory, bytes);
+}
+
+// Stacks, which are macros.
+
+static inline int sallyport_certificates_count(const STACK_OF(X509) *certificates) {
+    return certificates == NULL ? 0 : sk_X509_num(certificates);
+}
+
+static inline X509 *sallyport_certificates_at(const STACK_OF(X509) *certificates, int index) {
+    return sk_X509_value(certificates, index);
+}
+
+static inline int sallyport_safes_count(const STACK_OF(PKCS7) *safes) {
+    return sk_PKCS7_num(safes);
+}
+
+static inline PKCS7 *sallyport_safes_at(const STACK_OF(PKCS7) *safes, int index) {
+    return sk_PKCS7_value(safes, index);
+}
+
+static inline void sallyport_safes_free(STACK_OF(PKCS7) *safes) {
+    sk_PKCS7_pop_free(safes, PKCS7_free);
+}
+
+static inline int sallyport_bags_count(const STACK_OF(PKCS12_SAFEBAG) *bags) {
+    return sk_PKCS12_SAFEBAG_num(bags);
+}
+
+static inline const PKCS12_SAFEBAG *sallyport_bags_at(const STACK_OF(PKCS12_SAFEBAG) *bags, int index) {
+    return sk_PKCS12_SAFEBAG_value(bags, index);
+}
+
+static inline void sallyport_bags_free(STACK_OF(PKCS12_SAFEBAG) *bags) {
+    sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+}
+
+static inline STACK_OF(X509_EXTENSION) *sallyport_extensions_new(void) {
+    return sk_X509_EXTENSION_new_null();
+}
+
+// Takes over the extension. 1, or 0 when out of memory.
+static inline int sallyport_extensions_add(STACK_OF(X509_EXTENSION) *extensions, X509_EXTENSION *extension) {
+    if (sk_X509_EXTENSION_push(extensions, extension) > 0) return 1;
+    X509_EXTENSION_free(extension);
+    return 0;
+}
+
+static inline void sallyport_extensions_free(STACK_OF(X509_EXTENSION) *extensions) {
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+}
+
+// What a PKCS#7 structure holds; its parts may be missing whatever its type says.
+
+// The certificates beside a signature (a .p7b file), lent; NULL when it is something else.
+static inline STACK_OF(X509) *sallyport_signed_certificates(const PKCS7 *file) {
+    return PKCS7_type_is_signed(file) && file->d.sign != NULL ? file->d.sign->cert : NULL;
+}
+
+static inline int sallyport_safe_is_plain(const PKCS7 *safe) {
+    return PKCS7_type_is_data(safe) && safe->d.data != NULL;
+}
+
+// How an encrypted safe is encrypted, lent; NULL when it is none.
+static inline const X509_ALGOR *sallyport_safe_encryption(const PKCS7 *safe) {
+    if (!PKCS7_type_is_encrypted(safe) || safe->d.encrypted == NULL || safe->d.encrypted->enc_data == NULL) return NULL;
+    return safe->d.encrypted->enc_data->algorithm;
+}
+
+static inline int64_t sallyport_number(const ASN1_INTEGER *number) {
+    int64_t value = 0;
+    if (number == NULL) return 1;
+    return ASN1_INTEGER_get_int64(&value, number) == 1 && value >= 0 ? value : INT64_MAX;
+}
+
+// How many rounds a password goes through to become this key: whoever made the file chose it. For scrypt, N * r * p. -1
+// when the algorithm is not known.
+static inline int64_t sallyport_derivation_rounds(const X509_ALGOR *algorithm) {
+    int64_t rounds = -1;
+    if (algorithm == NULL || algorithm->algorithm == NULL || algorithm->parameter == NULL) return -1;
+    if (OBJ_obj2nid(algorithm->algorithm) != NID_pbes2) {
+        PBEPARAM *simple = (PBEPARAM *)ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBEPARAM), algorithm->parameter);
+        if (simple == NULL) return -1;
+        rounds = sallyport_number(simple->iter);
+        PBEPARAM_free(simple);
+        return rounds;
+    }
+    PBE2PARAM *both = (PBE2PARAM *)ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), algorithm->parameter);
+    if (both == NULL) return -1;
+    if (both->keyfunc != NULL && both->keyfunc->parameter != NULL) {
+        int kind = OBJ_obj2nid(both->keyfunc->algorithm);
+        if (kind == NID_id_pbkdf2) {
+            PBKDF2PARAM *parameters =
+                (PBKDF2PARAM *)ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), both->keyfunc->parameter);
+            if (parameters != NULL) rounds = sallyport_number(parameters->iter);
+            PBKDF2PARAM_free(parameters);
+        } else if (kind == NID_id_scrypt) {
+            SCRYPT_PARAMS *parameters =
+                (SCRYPT_PARAMS *)ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(SCRYPT_PARAMS), both->keyfunc->parameter);
+            if (parameters != NULL) {
+                int64_t size = sallyport_number(parameters->costParameter);
+                if (__builtin_mul_overflow(size, sallyport_number(parameters->blockSize), &size)
+                    || __builtin_mul_overflow(size, sallyport_number(parameters->parallelizationParameter), &size)) {
+                    size = INT64_MAX;
+                }
+                rounds = size;
+            }
+            SCRYPT_PARAMS_free(parameters);
+        }
+    }
+    PBE2PARAM_free(both);
+    return rounds;
 }

@@ -26,7 +26,11 @@ package enum CertificateCheck {
                         _ = try ClientTLSContext(options: options.tls, host: options.broker.host)
                     case .restServer(let options):
                         guard options.https else { return nil }
-                        if let identity = options.identity { _ = try TLSIdentity.load(identity) }
+                        if let identity = options.identity {
+                            _ = try TLSIdentity.load(identity)
+                        } else {
+                            try DefaultIdentity.check(dataDirectory: configuration.dataDirectory)
+                        }
                         _ = try clientTrust(options)
                     case .mqtt: break
                     }

@@ -1,5 +1,7 @@
 package import Drivers
+package import FoundationEssentials
 package import SecurityPolicy
+package import TLS
 import Tags
 
 /// What the command line asks of a running gateway: one JSON object on one line of `control.sock`.
@@ -12,6 +14,7 @@ package enum ControlRequest: Codable, Sendable, Equatable {
     case watch(tags: [String])
     case user(UserRequest)
     case token(TokenRequest)
+    case certificate(CertificateRequest)
     /// The policy in force, then the names of all tags.
     case policy
     case write(WriteCommand)
@@ -47,6 +50,11 @@ package enum ControlReply: Codable, Sendable, Equatable {
     case names([String], readOnly: [String])
     case verdict(VerdictReport)
     case tokens([TokenReport])
+    case certificates([IdentityDescription])
+    case certificateChange(CertificateChange)
+    case signingRequest(SigningRequestReport)
+    /// DER, leaf first.
+    case certificateChain([Data])
     /// A new token, told this once.
     case secret(String)
     case auditEntries([AuditEntry])

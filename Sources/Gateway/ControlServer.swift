@@ -26,7 +26,8 @@ struct ControlServer {
     typealias Handler = @Sendable (ControlRequest, ControlOutput) async throws -> Void
     typealias Listener = NIOAsyncChannel<NIOAsyncChannel<ByteBuffer, ByteBuffer>, Never>
 
-    private static let longestRequest = 1 << 20
+    /// Certificates of 1 MiB that are to be imported, as base64.
+    private static let longestRequest = 3 << 20
     private static let requestDeadline = Duration.seconds(5)
     private static let mostConnections = 32
 

@@ -23,6 +23,10 @@ extension Gateway {
         case .user(let request): try await output.send(try await desk(output).perform(request))
         case .token(let request): try await output.send(try await desk(output).perform(request))
         case .auditLog(let request): try await answer(request, output)
+        case .certificate(let request):
+            let user = output.user
+            let principal = try await offPool { localOperator(user: user) }
+            try await output.send(try await certificates(request, by: principal))
         }
     }
 

@@ -8,8 +8,16 @@ package struct ConfigurationOutcome: Sendable, Equatable {
     /// Where the gateway's state lies, also when the file has errors elsewhere: a running gateway can still be asked.
     package var dataDirectory: String?
 
-    package init(configuration: GatewayConfiguration?, dataDirectory: String?, problems: [ConfigurationProblem]) {
+    /// What could be read although there are errors: for who mends what they are about, such as a certificate that is
+    /// not there yet. It is not to be run.
+    package var readable: GatewayConfiguration?
+
+    package init(
+        configuration: GatewayConfiguration?, readable: GatewayConfiguration? = nil, dataDirectory: String?,
+        problems: [ConfigurationProblem]
+    ) {
         self.configuration = configuration
+        self.readable = readable ?? configuration
         self.dataDirectory = dataDirectory
         self.problems = problems
     }

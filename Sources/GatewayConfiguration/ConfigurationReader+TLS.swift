@@ -37,7 +37,9 @@ extension ConfigurationReader {
             if let key { checkPEM(key, "the key", isUsed: isUsed, isSecret: true) }
             let password = readSecret(section, "key-password", isUsed: isUsed)
             guard let name else { continue }
-            guard let certificate, let key else {
+            // Without the password that was meant, a key would be written in the clear.
+            let hasPassword = password != nil || section.entries["key-password"] == nil
+            guard let certificate, let key, hasPassword else {
                 setup.identities[TagName.folded(name.text)] = .some(nil)
                 continue
             }
@@ -92,7 +94,8 @@ extension ConfigurationReader {
             if TagName.folded(name.text) == "default" {
                 log.add(
                     .error, name.place,
-                    "the identity \"default\" is self-signed and for servers; name one of tls: identities:, or leave it out"
+                    "the identity \"default\" is self-signed and for servers; name one of tls: identities:, or leave "
+                        + "it out"
                 )
             } else {
                 options.identity = identity(name, setup)

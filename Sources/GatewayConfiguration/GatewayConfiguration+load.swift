@@ -19,7 +19,7 @@ extension GatewayConfiguration {
         let reader = ConfigurationReader(file: path, workingDirectory: working, environment: environment)
         let configuration = reader.read()
         return ConfigurationOutcome(
-            configuration: reader.log.hasErrors ? nil : configuration,
+            configuration: reader.log.hasErrors ? nil : configuration, readable: configuration,
             dataDirectory: configuration.flatMap { $0.dataDirectory.isEmpty ? nil : $0.dataDirectory },
             problems: reader.log.sorted())
     }

@@ -59,20 +59,9 @@ extension Certificate {
 
     private static func add(_ names: SubjectNames, to certificate: OpaquePointer) throws(TLSError) {
         guard !names.hostNames.isEmpty || !names.addresses.isEmpty else { return }
-        guard let list = unsafe sallyport_names_new() else { throw failure() }
-        defer { unsafe GENERAL_NAMES_free(list) }
-        for name in names.hostNames {
-            let bytes = Array(name.utf8)
-            guard unsafe sallyport_names_add(list, GEN_DNS, bytes, Int32(bytes.count)) == 1 else { throw failure() }
-        }
-        for address in names.addresses {
-            guard unsafe sallyport_names_add(list, GEN_IPADD, address.bytes, Int32(address.bytes.count)) == 1 else {
-                throw failure()
-            }
-        }
-        guard
-            unsafe X509_add1_ext_i2d(certificate, NID_subject_alt_name, UnsafeMutableRawPointer(list), 0, 0) == 1
-        else { throw failure() }
+        guard let made = unsafe names.extension() else { throw failure() }
+        defer { unsafe X509_EXTENSION_free(made) }
+        guard unsafe X509_add_ext(certificate, made, -1) == 1 else { throw failure() }
     }
 
     private static func failure() -> TLSError {

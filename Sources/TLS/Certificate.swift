@@ -168,7 +168,15 @@ import Glibc
     private static func text(of name: OpaquePointer?) -> String {
         guard let name = unsafe name, let memory = MemoryBIO() else { return "" }
         guard unsafe X509_NAME_print_ex(memory.pointer, name, 0, sallyport_name_format()) >= 0 else { return "" }
-        return String(decoding: memory.contents.prefix(512), as: UTF8.self)
+        // Whoever made the certificate chose the letters: none may move the cursor or turn the line around.
+        let letters: [Unicode.Scalar] = String(decoding: memory.contents.prefix(512), as: UTF8.self).unicodeScalars.map
+        { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: "?"
+            default: scalar
+            }
+        }
+        return String(String.UnicodeScalarView(letters))
     }
 }
 

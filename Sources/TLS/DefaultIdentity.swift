@@ -8,12 +8,18 @@ package enum DefaultIdentity {
     /// It is renewed when so much or less is left.
     static let renewalMargin: Int64 = 30 * 86_400
 
+    package static func options(dataDirectory: String) -> TLSIdentityOptions {
+        TLSIdentityOptions(
+            name: "default", certificateFile: certificateFile(dataDirectory: dataDirectory),
+            keyFile: keyFile(dataDirectory: dataDirectory))
+    }
     package static func certificateFile(dataDirectory: String) -> String { "\(dataDirectory)/tls/default.pem" }
     package static func keyFile(dataDirectory: String) -> String { "\(dataDirectory)/tls/default.key" }
 
-    /// Loads the default identity, made or renewed when need be. A renewal keeps the key: it happens at 30 days left,
-    /// and when the certificate does not name the host. An address that has come makes none, because people have noted
-    /// the fingerprint of this one: `missingNames` tells what it does not name. Blocks on the disk.
+    /// Loads the default identity, made or renewed when need be. One that was imported in its place is never made anew:
+    /// it is loaded like any other. A renewal keeps the key: it happens at 30 days left, and when the certificate does
+    /// not name the host. An address that has come makes none, because people have noted the fingerprint of this one:
+    /// `missingNames` tells what it does not name. Blocks on the disk.
     ///
     /// - Parameters:
     ///   - directory: the data directory, which exists; the files lie in its `tls/`.
@@ -30,7 +36,10 @@ package enum DefaultIdentity {
         guard unsafe mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw TLSError(.file, path: folder, reason: "cannot be made: \(SystemErrors.text(errno))")
         }
-
+        try IdentityFiles(options(dataDirectory: directory)).settle()
+        if let certificate = made(certificateFile), !certificate.isMadeHere {
+            return try imported(options(dataDirectory: directory), now: now)
+        }
         let key: PrivateKey
         if unsafe access(keyFile, F_OK) == 0 {
             let file = try BoundedFile(path: keyFile)
@@ -46,7 +55,7 @@ package enum DefaultIdentity {
                 return current
             }
         } else {
-            key = try PrivateKey.makeP256()
+            key = try PrivateKey.make(.p256)
             try AtomicFile.write(key.pem().bytes, to: keyFile, mode: 0o600)
         }
         let certificate = try Certificate.selfSigned(
@@ -56,12 +65,70 @@ package enum DefaultIdentity {
             name: "default", chain: [certificate], key: key, path: certificateFile, keyPath: keyFile, now: now)
     }
 
+    /// Makes the self-signed certificate anew now, with the same key unless another is wanted, so that a pin survives.
+    /// What was there stays as `.previous`. Blocks on the disk.
+    ///
+    /// - Throws: where one was imported, which only who issued it can renew.
+    package static func renew(
+        directory: String, commonName: String, machine: MachineNames, newKey: KeyKind? = nil, now: Int64? = nil
+    ) throws(TLSError) -> TLSIdentity {
+        let now = now ?? CertificateTime.now
+        let options = options(dataDirectory: directory)
+        guard made(options.certificateFile)?.isMadeHere ?? true else {
+            throw TLSError(
+                .contents, path: options.certificateFile,
+                reason: "was imported, so it cannot be made anew here: ask who issued it for another (sallyport "
+                    + "certificate request) and import that")
+        }
+        let files = IdentityFiles(options)
+        let present = newKey == nil ? try files.presentKey() : nil
+        let key: PrivateKey
+        if let present { key = present } else { key = try PrivateKey.make(newKey ?? .p256) }
+        let certificate = try Certificate.selfSigned(
+            key: key, commonName: commonName,
+            names: SubjectNames(hostNames: machine.hostNames, addresses: machine.addresses), from: now,
+            until: now + lifetime)
+        let identity = try TLSIdentity(
+            name: options.name, chain: [certificate], key: key, path: options.certificateFile,
+            keyPath: options.keyFile, now: now)
+        guard unsafe mkdir("\(directory)/tls", 0o700) == 0 || errno == EEXIST else {
+            throw TLSError(.file, path: "\(directory)/tls", reason: "cannot be made: \(SystemErrors.text(errno))")
+        }
+        try files.replace(chain: [certificate], key: key)
+        return identity
+    }
+
+    /// Holds one that was imported against what a start would; ours is mended by a start.
+    package static func check(dataDirectory: String) throws(TLSError) {
+        let options = options(dataDirectory: dataDirectory)
+        guard let certificate = made(options.certificateFile), !certificate.isMadeHere else { return }
+        _ = try imported(options, now: CertificateTime.now)
+    }
+
+    /// The certificate that is there, nil when there is none or it is damaged.
+    private static func made(_ certificateFile: String) -> Certificate? {
+        try? Certificate.all(inPEM: BoundedFile(path: certificateFile).bytes, path: certificateFile).first
+    }
+
+    private static func imported(_ options: TLSIdentityOptions, now: Int64) throws(TLSError) -> TLSIdentity {
+        do throws(TLSError) {
+            return try TLSIdentity.load(options, now: now)
+        } catch {
+            var error = error
+            error.reason +=
+                "; it was imported in the place of the self-signed one, which comes back when you remove it"
+            throw error
+        }
+    }
+
     /// The host names and addresses that the identity's certificate does not name: clients that check names cannot use
-    /// them. Removing `default.pem` has a certificate made that names them all.
+    /// them. `sallyport certificate renew` makes one that names them all. No authority names loopback: it is not missed
+    /// in what one has issued.
     package static func missingNames(
         in identity: TLSIdentity, hostNames: [String], addresses: [String]
     ) -> [String] {
-        SubjectNames(hostNames: hostNames, addresses: addresses).missing(in: identity.alternativeNames)
+        let wanted = SubjectNames(hostNames: hostNames, addresses: addresses)
+        return (identity.isFromAuthority ? wanted.withoutLoopback : wanted).missing(in: identity.alternativeNames)
     }
 
     /// The identity on disk, nil when its certificate is to be made anew: missing, damaged, expired, of another key.
@@ -88,6 +155,11 @@ struct SubjectNames {
     var hostNames: [String] = []
     var addresses: [IPAddressText] = []
 
+    init(_ hostNames: [String], _ addresses: [IPAddressText]) {
+        self.hostNames = hostNames
+        self.addresses = addresses
+    }
+
     init(hostNames: [String], addresses: [String]) {
         for name in hostNames {
             let name = name.lowercased()
@@ -109,8 +181,21 @@ struct SubjectNames {
         return hostNames.allSatisfy(names.contains)
     }
 
+    /// A name `*.plant.example` stands for any one label in the place of its star.
     func missing(in names: [String]) -> [String] {
         let names = Set(names.map { $0.lowercased() })
-        return (hostNames + addresses.map(\.text)).filter { !names.contains($0) }
+        let hosts = hostNames.filter { host in
+            guard !names.contains(host) else { return false }
+            guard let dot = host.firstIndex(of: ".") else { return true }
+            return !names.contains("*\(host[dot...])")
+        }
+        return hosts + addresses.map(\.text).filter { !names.contains($0) }
+    }
+
+    var withoutLoopback: SubjectNames {
+        var names = self
+        names.hostNames.removeAll { $0 == "localhost" }
+        names.addresses.removeAll { $0.text == "::1" || $0.text.hasPrefix("127.") }
+        return names
     }
 }

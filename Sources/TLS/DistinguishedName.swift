@@ -20,6 +20,11 @@ package struct DistinguishedName: Sendable, Hashable, CustomStringConvertible {
 
     package var isEmpty: Bool { parts.isEmpty }
 
+    /// Attribute types with their values, the most specific part first; a part has one or several.
+    var values: [[(type: String, value: [UInt8])]] { parts.map { $0.map { ($0.type, $0.value) } } }
+    /// Whether a value is given as bytes in hexadecimal, of an attribute that nobody knows.
+    var hasEncodedValue: Bool { parts.contains { $0.contains(where: \.isEncoded) } }
+
     /// Spaces around `,`, `+` and `=` do not count.
     package init(parsing text: String) throws(Failure) {
         var parser = Parser(bytes: Array(text.utf8))

@@ -7,6 +7,11 @@ package struct MachineNames: Sendable, Equatable {
     /// Of all interfaces that are up, loopback included; IPv6 without those of link-local scope.
     package var addresses: [String]
 
+    package init(hostNames: [String], addresses: [String]) {
+        self.hostNames = hostNames
+        self.addresses = addresses
+    }
+
     /// Asks the kernel only, never DNS.
     package static func current() -> MachineNames {
         MachineNames(hostNames: currentHostNames(), addresses: currentAddresses())

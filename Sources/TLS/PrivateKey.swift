@@ -16,14 +16,6 @@ import COpenSSL
         unsafe try body(pointer)
     }
 
-    /// A key on P-256.
-    static func makeP256() throws(TLSError) -> PrivateKey {
-        guard let made = unsafe sallyport_make_p256() else {
-            throw TLSError(.library, reason: "OpenSSL cannot make a key: \(OpenSSLErrors.take())")
-        }
-        return unsafe PrivateKey(takingOwnershipOf: made)
-    }
-
     /// The first key of a PEM file, opened with the password when it is encrypted.
     convenience init(pem bytes: [UInt8], password: Secret?, path: String) throws(TLSError) {
         ERR_clear_error()

@@ -23,11 +23,7 @@ package struct TLSIdentity: Sendable, Equatable {
     ///
     /// - Parameter now: seconds since 1970; nil asks the clock.
     package static func load(_ options: TLSIdentityOptions, now: Int64? = nil) throws(TLSError) -> TLSIdentity {
-        let chain = try Certificate.all(
-            inPEM: BoundedFile(path: options.certificateFile).bytes, path: options.certificateFile)
-        let keyFile = try BoundedFile(path: options.keyFile)
-        try keyFile.refuseIfOpenToOthers(path: options.keyFile)
-        let key = try PrivateKey(pem: keyFile.bytes, password: options.keyPassword, path: options.keyFile)
+        let (chain, key) = try IdentityFiles(options).read()
         return try TLSIdentity(
             name: options.name, chain: chain, key: key, path: options.certificateFile, keyPath: options.keyFile,
             now: now ?? CertificateTime.now)

@@ -10,8 +10,8 @@ struct Sallyport: AsyncParsableCommand {
         version: "sallyport \(Version.number) (\(Version.commit))",
         subcommands: [
             RunCommand.self, CheckCommand.self, StatusCommand.self, TagCommand.self, DeviceCommand.self,
-            UserCommand.self, GroupCommand.self, TokenCommand.self, PolicyCommand.self, AuditLogCommand.self,
-            BrokerACLCommand.self,
+            UserCommand.self, GroupCommand.self, TokenCommand.self, PolicyCommand.self, CertificateCommand.self,
+            AuditLogCommand.self, BrokerACLCommand.self,
         ])
 
     /// Exit codes by SURFACE: 0 done, 1 failed at run time, 2 usage or configuration.

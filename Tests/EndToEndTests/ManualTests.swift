@@ -6,6 +6,7 @@ import Testing
 struct ManualTests {
     static let pages = [
         "users-and-permissions.md", "rest-server-agent.md", "audit-log.md", "writes.md", "command-line.md",
+        "certificates.md",
     ]
 
     /// The example configuration runs, with its Modbus device; one administrator `maria` exists, as after the page on the
