@@ -53,6 +53,7 @@ let package = Package(
     targets: [
         // C libraries from Debian
         .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
 
         // The vocabulary and the hot path
@@ -73,7 +74,8 @@ let package = Package(
             exclude: ["Passwords"],
             swiftSettings: settings,
             plugins: ["EmbedCommonPasswords"]),
-        .target(name: "TLS", dependencies: ["COpenSSL", .nioSSL], swiftSettings: wrapperSettings),
+        .target(
+            name: "TLS", dependencies: ["COpenSSL", .nioCore, .nioPosix, .nioSSL], swiftSettings: wrapperSettings),
 
         .target(
             name: "Writes", dependencies: ["Tags", "WireFormat", "TagStore", "SecurityPolicy"],
@@ -162,7 +164,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "TLSTests",
-            dependencies: ["TLS", "TestPeers", "COpenSSL", .nioCore, .nioPosix, .nioSSL, .subprocess],
+            dependencies: [
+                "TLS", "MQTTAgent", "Publishing", "TagStore", "Tags", "TestPeers", "CCurl", "COpenSSL", .nioCore,
+                .nioPosix, .nioSSL, .logging, .subprocess,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "MQTTAgentTests",

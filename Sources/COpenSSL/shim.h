@@ -10,6 +10,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+// Glibc's module leaves it out; the check of a key file asks for access control lists by it.
+#include <sys/xattr.h>
 
 // Macros and variadics that Swift cannot call.
 
@@ -98,6 +100,10 @@ static inline long sallyport_memory_contents(BIO *memory, char **bytes) {
 }
 
 // Stacks, which are macros.
+
+static inline STACK_OF(X509) *sallyport_certificates_new(void) {
+    return sk_X509_new_null();
+}
 
 static inline int sallyport_certificates_count(const STACK_OF(X509) *certificates) {
     return certificates == NULL ? 0 : sk_X509_num(certificates);
@@ -206,4 +212,21 @@ static inline int64_t sallyport_derivation_rounds(const X509_ALGOR *algorithm) {
     }
     PBE2PARAM_free(both);
     return rounds;
+}
+
+// Takes a reference of its own. 1, or 0 when out of memory.
+static inline int sallyport_certificates_add(STACK_OF(X509) *certificates, X509 *certificate) {
+    return X509_add_cert(certificates, certificate, X509_ADD_FLAG_UP_REF);
+}
+
+static inline void sallyport_certificates_free(STACK_OF(X509) *certificates) {
+    sk_X509_pop_free(certificates, X509_free);
+}
+
+static inline int sallyport_revoked_count(const STACK_OF(X509_REVOKED) *entries) {
+    return entries == NULL ? 0 : sk_X509_REVOKED_num(entries);
+}
+
+static inline X509_REVOKED *sallyport_revoked_at(const STACK_OF(X509_REVOKED) *entries, int index) {
+    return sk_X509_REVOKED_value(entries, index);
 }

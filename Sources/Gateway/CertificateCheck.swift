@@ -9,7 +9,7 @@ package enum CertificateCheck {
     private static func forwarding(_ configuration: GatewayConfiguration) -> [ConfigurationProblem] {
         guard let syslog = configuration.auditForwarding.syslog else { return [] }
         do throws(TLSError) {
-            _ = try ClientTLS.configuration(syslog.tls)
+            _ = try ClientTLS(options: syslog.tls, host: syslog.host)
             return []
         } catch {
             return [ConfigurationProblem(place: syslog.place, message: "audit forwarding: \(error)")]
@@ -43,8 +43,9 @@ package enum CertificateCheck {
 
     /// The authorities whose certificates clients of an agent log in with; nil where it asks for none. Reads files.
     static func clientTrust(_ options: RESTServerAgentOptions) throws(TLSError) -> ClientTrust? {
-        guard options.https, options.clientCertificates.mode != .none, let file = options.clientCertificates.caFile
-        else { return nil }
-        return try ClientTrust.load(caFile: file, isRequired: options.clientCertificates.mode == .required)
+        let wanted = options.clientCertificates
+        guard options.https, wanted.mode != .none, let file = wanted.caFile else { return nil }
+        return try ClientTrust.load(
+            caFile: file, revocationFile: wanted.revocationFile, isRequired: wanted.mode == .required)
     }
 }

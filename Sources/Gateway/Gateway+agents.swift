@@ -54,13 +54,12 @@ extension Gateway {
                 let identity = try await serverIdentity(options)
                 let trust = try await offPool { try CertificateCheck.clientTrust(options) }
                 let served = state.snapshot
-                let isSameTrust = trust?.fingerprint == served.trust
-                guard identity.fingerprint != served.fingerprint || !isSameTrust else { return }
+                guard identity.fingerprint != served.fingerprint || trust?.fingerprint != served.trust else { return }
                 try state.reload(
                     ServerTLS(
                         identity: identity, minimumVersion: options.minimumVersion, clients: trust),
-                    endsConnections: !isSameTrust)
-                state.serving(fingerprint: identity.fingerprint, trust: trust?.fingerprint)
+                    endsConnections: trust?.admission != served.admission)
+                state.serving(fingerprint: identity.fingerprint, trust: trust)
                 logger.info(
                     "Certificate replaced",
                     metadata: ["agent": "\(agent.name)", "fingerprint": "\(identity.fingerprint)"])
@@ -162,7 +161,7 @@ extension Gateway {
         ]
         if let tls {
             metadata["fingerprint"] = "\(tls.fingerprint)"
-            state.serving(fingerprint: tls.fingerprint, trust: trust?.fingerprint)
+            state.serving(fingerprint: tls.fingerprint, trust: trust)
         }
         logger.info("Agent started", metadata: metadata)
     }

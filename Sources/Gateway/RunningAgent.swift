@@ -40,8 +40,10 @@ final class ListenerState: Sendable {
         var lastError: String?
         /// Of the certificate that new connections get.
         var fingerprint: String?
-        /// Of the authorities whose certificates clients log in with.
+        /// Of the authorities whose certificates clients log in with, and their revocation lists.
         var trust: String?
+        /// Of these authorities and what they have revoked: other connections than it lets in are not to stay.
+        var admission: String?
         fileprivate var agent: RESTServerAgent?
         fileprivate var listener: ServiceGroup?
         fileprivate var isStopping = false
@@ -61,10 +63,11 @@ final class ListenerState: Sendable {
         }
     }
 
-    func serving(fingerprint: String, trust: String?) {
+    func serving(fingerprint: String, trust: ClientTrust?) {
         box.withLock { snapshot in
             snapshot.fingerprint = fingerprint
-            snapshot.trust = trust
+            snapshot.trust = trust?.fingerprint
+            snapshot.admission = trust?.admission
         }
     }
 

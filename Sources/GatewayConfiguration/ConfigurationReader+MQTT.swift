@@ -25,7 +25,7 @@ extension ConfigurationReader {
             section.error("keepalive", "\"keepalive\" takes whole seconds, at least 5s")
         }
         options.keepalive = keepalive
-        options.tls = readClientTLS(section, tls, isEnabled: isEnabled)
+        options.tls = readClientTLS(section, tls, isEnabled: isEnabled, mayNotVerify: true)
         if let broker, !broker.usesTLS, section.has("tls") {
             section.warn("tls", "\"tls\" has no effect on a tcp:// broker; use ssl://")
         }

@@ -135,7 +135,7 @@ extension ConfigurationReader {
         _ = section.text("username")
         _ = readSecret(section, "password", isUsed: isEnabled)
         _ = section.duration("timeout", in: .seconds(1)...(.seconds(60)), default: .seconds(5))
-        _ = readClientTLS(section, tls, isEnabled: isEnabled)
+        _ = readClientTLS(section, tls, isEnabled: isEnabled, mayNotVerify: true)
         _ = readPublish(section.section("publish", keys: ConfigurationReader.publishKeys))
         // Its outbox is not built at all, so its promises are not weighed.
         _ = section.section("outbox", keys: ["max-bytes", "max-age", "when-full", "durability"])

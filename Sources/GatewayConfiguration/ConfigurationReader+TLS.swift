@@ -65,27 +65,55 @@ extension ConfigurationReader {
         return names
     }
 
-    /// Reports a PEM file that is missing, is something else, or is a key that others may read.
+    /// Reports a PEM file that is missing, is something else, or is a key that others may read or replace.
     func checkPEM(_ path: ScalarText, _ what: String, isUsed: Bool, isSecret: Bool) {
         let shown = shown(path.text)
         do throws(FileProblem) {
             let contents = try FileContents(path: absolute(path.text), limit: ConfigurationReader.certificateLimit)
             if !contents.looksLikePEM {
                 log.add(.error, path.place, "\(what) \(shown) is not PEM (no line -----BEGIN …-----)")
-            } else if isSecret, contents.isOpenToOthers {
-                log.add(.error, path.place, "\(what) \(shown) is open to every user; run chmod o-rwx on it")
+            } else if isSecret, let problem = contents.access.problem() {
+                log.add(.error, path.place, "\(what) \(shown) \(problem)")
             }
         } catch {
-            log.add(
-                isUsed || error != .missing ? .error : .warning, path.place,
-                "\(what) \(shown) \(error)\(isUsed ? "" : " (no enabled agent uses it)")")
+            unreadable(what, path, error, isUsed: isUsed)
         }
     }
 
-    /// How a client of ours checks its peer and shows itself: `tls: { ca-file, identity }`.
-    func readClientTLS(_ agent: Section, _ setup: TLSSetup, isEnabled: Bool) -> TLSClientOptions {
+    /// `crl-file`: the absolute path; the problem is reported when the file is missing or is something else.
+    func readRevocationFile(_ section: Section, isUsed: Bool) -> String? {
+        guard let path = section.text("crl-file", expected: "the path of a file of revocation lists, PEM or DER") else {
+            return nil
+        }
+        do throws(FileProblem) {
+            let contents = try FileContents(path: absolute(path.text), limit: RevocationLists.sizeLimit)
+            if !contents.looksLikeRevocationLists {
+                log.add(
+                    .error, path.place,
+                    "the crl-file \(shown(path.text)) holds no revocation list, neither in PEM "
+                        + "(-----BEGIN X509 CRL-----) nor in DER form")
+            }
+        } catch {
+            unreadable("the crl-file", path, error, isUsed: isUsed)
+        }
+        return absolute(path.text)
+    }
+
+    private func unreadable(_ what: String, _ path: ScalarText, _ problem: FileProblem, isUsed: Bool) {
+        log.add(
+            isUsed || problem != .missing ? .error : .warning, path.place,
+            "\(what) \(shown(path.text)) \(problem)\(isUsed ? "" : " (no enabled agent uses it)")")
+    }
+
+    /// How a client of ours checks its peer and shows itself: `tls: { ca-file, identity, pin-sha256, crl-file, verify }`.
+    ///
+    /// - Parameter mayNotVerify: whether `verify: false` can be written at all; the posture rules judge it.
+    func readClientTLS(
+        _ agent: Section, _ setup: TLSSetup, isEnabled: Bool, mayNotVerify: Bool = false
+    ) -> TLSClientOptions {
         var options = TLSClientOptions(minimumVersion: setup.minimumVersion)
-        guard let section = agent.section("tls", keys: ["ca-file", "identity"]) else { return options }
+        let keys = ["ca-file", "identity", "pin-sha256", "crl-file"] + (mayNotVerify ? ["verify"] : [])
+        guard let section = agent.section("tls", keys: keys) else { return options }
         if let path = section.text("ca-file", expected: "the path of a PEM file") {
             checkPEM(path, "the ca-file", isUsed: isEnabled, isSecret: false)
             options.caFile = absolute(path.text)
@@ -101,7 +129,29 @@ extension ConfigurationReader {
                 options.identity = identity(name, setup)
             }
         }
+        options.pins = readPins(section)
+        options.revocationFile = readRevocationFile(section, isUsed: isEnabled)
+        options.verifiesPeer = mayNotVerify ? section.boolean("verify", default: true) : true
+        if !options.verifiesPeer {
+            for key in ["ca-file", "crl-file"] where section.has(key) {
+                section.warn(key, "\"\(key)\" has no effect with verify: false")
+            }
+        }
         return options
+    }
+
+    private func readPins(_ section: Section) -> [[UInt8]] {
+        let expected =
+            "a list of pins, each the base64 of the SHA-256 of a public key: 44 characters, the last one ="
+        if section.isEmptyList("pin-sha256") {
+            section.error("pin-sha256", "\"pin-sha256\" is empty; it takes \(expected); leave it out to pin nothing")
+        }
+        return section.list("pin-sha256").compactMap { node in
+            guard let text = section.text(of: node, "\"pin-sha256\" takes \(expected)") else { return nil }
+            if let pin = PublicKeyPin.bytes(of: text.text) { return pin }
+            log.add(.error, text.place, "\"pin-sha256\" takes \(expected); found \(quoted(text))")
+            return nil
+        }
     }
 
     /// The identity of that name; the problem is reported when there is none.

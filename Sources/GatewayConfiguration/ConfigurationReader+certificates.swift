@@ -5,11 +5,11 @@ import Tags
 import Yams
 
 extension ConfigurationReader {
-    /// `client-certificates: { mode, ca-file, map }` of a REST server agent.
+    /// `client-certificates: { mode, ca-file, crl-file, map }` of a REST server agent.
     func readClientCertificates(
         _ tls: Section, isEnabled: Bool, _ groups: [String], into options: inout RESTServerAgentOptions
     ) {
-        let keys = ["mode", "ca-file", "map"]
+        let keys = ["mode", "ca-file", "crl-file", "map"]
         guard let section = tls.section("client-certificates", keys: keys) else { return }
         var certificates = ClientCertificateOptions()
         certificates.mode = section.choice("mode", default: .none)
@@ -18,10 +18,11 @@ extension ConfigurationReader {
             if isUsed { checkPEM(path, "the ca-file", isUsed: isEnabled, isSecret: false) }
             certificates.caFile = absolute(path.text)
         }
+        if isUsed { certificates.revocationFile = readRevocationFile(section, isUsed: isEnabled) }
         certificates.map = section.list("map").compactMap { readMapping($0, groups) }
         defer { options.clientCertificates = certificates }
         guard isUsed else {
-            for key in ["ca-file", "map"] where section.has(key) {
+            for key in ["ca-file", "crl-file", "map"] where section.has(key) {
                 section.warn(key, "\"\(key)\" has no effect while client-certificates: mode: is none")
             }
             return

@@ -65,8 +65,8 @@ extension ConfigurationReader {
     ) -> Secret? {
         do throws(FileProblem) {
             let contents = try FileContents(path: file, limit: ConfigurationReader.secretLimit)
-            if checksMode, contents.isOpenToOthers {
-                log.add(.error, place, "\"\(key)\": \(shown) is open to every user; run chmod o-rwx on it")
+            if checksMode, let problem = contents.access.problem() {
+                log.add(.error, place, "\"\(key)\": \(shown) \(problem)")
                 return nil
             }
             var bytes = contents.bytes

@@ -1,3 +1,5 @@
+import TLS
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -7,11 +9,8 @@
 /// A file read whole, with a bound. Blocking: callers are off the cooperative pool.
 struct FileContents {
     var bytes: [UInt8]
-    /// The permission bits.
-    var mode: UInt32
-
-    /// Whether anybody besides owner and group may touch it.
-    var isOpenToOthers: Bool { mode & 0o007 != 0 }
+    /// Who may read and replace it.
+    var access: FileAccess
 
     init(path: String, limit: Int) throws(FileProblem) {
         guard !path.utf8.contains(0) else { throw .unreadable("the path holds a NUL byte") }
@@ -25,7 +24,7 @@ struct FileContents {
         guard fstat(descriptor, &status) == 0 else { throw .unreadable(FileProblem.text(errno)) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile }
         guard status.st_size <= limit else { throw .tooLarge(limit: limit) }
-        mode = UInt32(status.st_mode) & 0o7777
+        access = FileAccess(status, descriptor: descriptor)
         bytes = []
         bytes.reserveCapacity(Int(status.st_size))
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
@@ -40,8 +39,13 @@ struct FileContents {
     }
 
     /// Whether it holds the beginning of a PEM block.
-    var looksLikePEM: Bool {
-        let mark = Array("-----BEGIN ".utf8)
+    var looksLikePEM: Bool { holds("-----BEGIN ") }
+
+    /// Whether it may be one or several revocation lists, in PEM or DER.
+    var looksLikeRevocationLists: Bool { bytes.first == 0x30 || holds("-----BEGIN X509 CRL-----") }
+
+    private func holds(_ text: String) -> Bool {
+        let mark = Array(text.utf8)
         guard bytes.count >= mark.count else { return false }
         return (0...(bytes.count - mark.count)).contains { start in
             bytes[start] == 0x2D && bytes[start..<(start + mark.count)].elementsEqual(mark)

@@ -39,6 +39,20 @@ extension PostureRule {
                 )
             }
         },
+        PostureRule(
+            id: "SP-104", severity: .critical, title: "the broker's certificate is not verified",
+            why: "whoever is on the way can pass for the broker, take the password and change what is published",
+            recommendations: ["R2", "R4", "R30"]
+        ) { configuration in
+            agents(configuration) { options in
+                guard options.broker.usesTLS, !options.tls.verifiesPeer else { return nil }
+                let pins = options.tls.pins.isEmpty ? "nothing is pinned" : "only pin-sha256 is checked"
+                return (
+                    "tls: verify: is false for \(options.broker), \(pins)",
+                    "tls: { ca-file: tls/plant-ca.pem, verify: true }   # the authority of the broker's certificate"
+                )
+            }
+        },
     ]
 
     /// The same broker over TLS. A port that was not the plaintext default is kept: it may well be the TLS one.

@@ -17,7 +17,7 @@ final class Peer: Sendable {
     enum Certificate: Sendable {
         /// None was shown, or none was asked for.
         case none
-        /// The handshake has verified it, and nothing in `map` fits it, or its key is too weak.
+        /// The handshake has verified it, and nothing in `map` fits it.
         case unmapped
         case mapped(ClientCertificate, Holder)
     }
@@ -93,6 +93,11 @@ extension Responder {
             return .mapped(
                 certificate, .principal(Principal(.certificate, name: certificate.name, groups: [group])))
         }
+    }
+
+    /// The handshake has failed over it.
+    func refusedCertificate(of peer: Peer, subject: String, reason: String) {
+        _ = unmapped(subject, reason, peer)
     }
 
     private func unmapped(_ name: String, _ reason: String, _ peer: Peer) -> Peer.Certificate {

@@ -39,7 +39,7 @@ struct RESTChannel: ServerChildChannel {
             let connection = ConnectionGuard(timeouts: timeouts, expectsHandshake: tls != nil)
             try pipeline.addHandler(connection)
             if let tls {
-                let handler = tls.handler()
+                let handler = tls.handler { responder.refusedCertificate(of: peer, subject: $0, reason: $1) }
                 try pipeline.addHandler(handler)
                 if responder.certificates.mode != .none {
                     try pipeline.addHandler(CertificateReader(peer, tls: handler, responder: responder))

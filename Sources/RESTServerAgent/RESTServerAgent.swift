@@ -87,8 +87,8 @@ package final class RESTServerAgent: Service {
 
     /// Serves new connections with another certificate; those that are open keep theirs.
     ///
-    /// - Parameter endsConnections: ends those that are open: other authorities are trusted now, and who has logged in
-    ///   with a certificate of an old one is not to stay.
+    /// - Parameter endsConnections: ends those that are open: other authorities are trusted now, or they have revoked
+    ///   something, and who has logged in with such a certificate is not to stay.
     package func reload(tls: ServerTLS, endsConnections: Bool = false) {
         self.tls.withLock { $0 = tls }
         if endsConnections { registry.closeAll() }

@@ -1,15 +1,16 @@
 import Glibc
 
-/// A small file read whole, with the mode it had while it was open.
+/// A small file read whole, with what it allowed to whom while it was open.
 struct BoundedFile {
     /// A file of certificates above this is not one.
     static let limit = 1 << 20
 
     let bytes: [UInt8]
-    /// Permission bits.
-    let mode: mode_t
+    let access: FileAccess
 
-    init(path: String) throws(TLSError) {
+    init(
+        path: String, limit: Int = BoundedFile.limit, what: String = "certificate or key file"
+    ) throws(TLSError) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw TLSError(.file, path: path, reason: "cannot be opened: \(SystemErrors.text(errno))")
@@ -22,8 +23,9 @@ struct BoundedFile {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw TLSError(.file, path: path, reason: "is not a regular file")
         }
-        mode = status.st_mode & 0o7777
+        access = FileAccess(status, descriptor: descriptor)
         var contents: [UInt8] = []
+        contents.reserveCapacity(min(max(0, status.st_size), limit))
         var chunk = [UInt8](repeating: 0, count: 16_384)
         while true {
             let count = unsafe chunk.withUnsafeMutableBytes { buffer in
@@ -35,22 +37,18 @@ struct BoundedFile {
             }
             guard count > 0 else { break }
             contents.append(contentsOf: chunk[..<count])
-            guard contents.count <= Self.limit else {
+            guard contents.count <= limit else {
                 throw TLSError(
-                    .contents, path: path, reason: "is larger than 1 MiB, so it is no certificate or key file")
+                    .contents, path: path, reason: "is larger than \(limit >> 20) MiB, so it is no \(what)")
             }
         }
         bytes = contents
     }
 
-    /// A key is for its owner, and for its group where that was wanted.
+    /// A key is for its owner, and for a group that is only the gateway's.
     func refuseIfOpenToOthers(path: String) throws(TLSError) {
-        guard mode & 0o007 == 0 else {
-            throw TLSError(
-                .permissions, path: path,
-                reason: "the key is open to everybody on this machine (mode 0\(String(mode, radix: 8))): "
-                    + "chmod 600 it, and replace it if others had access")
-        }
+        guard let problem = access.problem() else { return }
+        throw TLSError(.permissions, path: path, reason: "the key \(problem)")
     }
 }
 

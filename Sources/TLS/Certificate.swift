@@ -10,6 +10,12 @@ import Glibc
         unsafe self.pointer = pointer
     }
 
+    /// Takes a reference of its own; nil when there are too many.
+    convenience init?(sharing pointer: OpaquePointer) {
+        guard unsafe X509_up_ref(pointer) == 1 else { return nil }
+        unsafe self.init(takingOwnershipOf: pointer)
+    }
+
     convenience init?(der: [UInt8]) {
         let parsed = unsafe der.withUnsafeBufferPointer { buffer -> OpaquePointer? in
             var cursor = buffer.baseAddress
@@ -158,6 +164,18 @@ import Glibc
     var securityBits: Int32 {
         guard let key = unsafe X509_get0_pubkey(pointer) else { return 0 }
         return unsafe EVP_PKEY_get_security_bits(key)
+    }
+
+    /// SHA-256 of its public key (SPKI, DER), 32 bytes: what a pin holds.
+    var publicKeyDigest: [UInt8] {
+        let key = unsafe X509_get_X509_PUBKEY(pointer)
+        let count = unsafe i2d_X509_PUBKEY(key, nil)
+        guard count > 0 else { return [] }
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: Int(count)) { buffer, written in
+            var cursor = buffer.baseAddress
+            written = unsafe Int(max(0, i2d_X509_PUBKEY(key, &cursor)))
+        }
+        return Digest.sha256(bytes)
     }
 
     func matches(_ key: PrivateKey) -> Bool {

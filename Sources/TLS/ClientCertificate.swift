@@ -1,4 +1,4 @@
-/// What a client's certificate says of it, once the handshake has verified its chain, validity and purpose.
+/// What a client's certificate says of it, once the handshake has had it judged by `PeerVerifier`.
 package struct ClientCertificate: Sendable, Equatable {
     /// For people: the subject, else an alternative name, else the fingerprint.
     package let name: String
@@ -9,16 +9,9 @@ package struct ClientCertificate: Sendable, Equatable {
     /// Seconds since 1970.
     package let validUntil: Int64
 
-    /// Refuses a key that is too short to be safe, which the handshake lets pass.
     package init(der: [UInt8]) throws(TLSError) {
         guard let certificate = Certificate(der: der) else {
             throw TLSError(.contents, reason: "the client's certificate cannot be read")
-        }
-        guard certificate.securityBits >= 112 else {
-            throw TLSError(
-                .weakKey,
-                reason: "the key of the client's certificate is too short (\(certificate.securityBits) bits of "
-                    + "security): use RSA of at least 2048 bits or P-256")
         }
         do throws(DistinguishedName.Failure) {
             subject = try DistinguishedName(parsing: certificate.distinguishedName)

@@ -1,48 +1,61 @@
 package import NIOSSL
+import NIOCore
+import Synchronization
 
-/// The rules of our clients for connections that SwiftNIO makes: the same as `ClientTLSContext` has for the C libraries.
-package enum ClientTLS {
+/// The rules of our clients for one connection that SwiftNIO makes: the same as `ClientTLSRules` has for the C libraries,
+/// and the same judge.
+package final class ClientTLS: Sendable {
+    private let context: NIOSSLContext
+    private let verifier: PeerVerifier
+    private let serverName: String?
+    private let failure = Mutex<String?>(nil)
+
     /// Reads the files: not for the cooperative thread pool.
-    package static func configuration(_ options: TLSClientOptions) throws(TLSError) -> TLSConfiguration {
+    ///
+    /// - Parameter host: the name or address that the peer's certificate must be for.
+    package init(options: TLSClientOptions, host: String) throws(TLSError) {
+        verifier = try PeerVerifier(options: options, host: host)
+        // For SNI, which is for names only.
+        serverName = IPAddressText(host) == nil ? (host.hasSuffix(".") ? String(host.dropLast()) : host) : nil
+        let identity: TLSIdentity? = if let identity = options.identity { try TLSIdentity.load(identity) } else { nil }
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = options.minimumVersion == .v1_3 ? .tlsv13 : .tlsv12
         configuration.cipherSuiteValues = ServerTLS.suites
-        configuration.certificateVerification = .fullVerification
+        // Our own verifier judges, the host included; NIOSSL's would want the system's authorities read.
+        configuration.certificateVerification = .noHostnameVerification
+        configuration.trustRoots = .certificates([])
         configuration.renegotiationSupport = .none
         do {
-            if let file = options.caFile {
-                let authorities = try Certificate.all(inPEM: BoundedFile(path: file).bytes, path: file)
-                configuration.trustRoots = .certificates(
-                    try authorities.map { try NIOSSLCertificate(bytes: $0.der, format: .der) })
-            }
-            if let identity = options.identity {
-                let loaded = try TLSIdentity.load(identity)
-                configuration.certificateChain = try loaded.certificates.map {
+            if let identity {
+                configuration.certificateChain = try identity.certificates.map {
                     .certificate(try NIOSSLCertificate(bytes: $0, format: .der))
                 }
                 configuration.privateKey = .privateKey(
-                    try NIOSSLPrivateKey(bytes: loaded.privateKey.bytes, format: .pem))
+                    try NIOSSLPrivateKey(bytes: identity.privateKey.bytes, format: .pem))
             }
-        } catch let error as TLSError {
-            throw error
+            context = try NIOSSLContext(configuration: configuration)
         } catch {
-            throw TLSError(.contents, path: options.caFile, reason: "cannot be used by a client: \(error)")
+            throw TLSError(
+                .contents, path: options.identity?.certificateFile, reason: "cannot be used by a client: \(error)")
         }
-        return configuration
     }
 
-    /// Why a peer that NIOSSL has verified is refused all the same; nil when it is not. NIOSSL takes a name from the
-    /// subject where there are no alternative names, and keys of any length.
-    package static func refusal(ofPeer der: [UInt8]) -> String? {
-        guard let certificate = Certificate(der: der) else { return "its certificate cannot be read" }
-        guard !certificate.alternativeNames.isEmpty else {
-            return "its certificate has no alternative names, and its subject does not count"
+    /// The handler for one connection.
+    package func handler() throws(TLSError) -> NIOSSLClientHandler {
+        do {
+            return try NIOSSLClientHandler(context: context, serverHostname: serverName) { shown, verdict in
+                self.verifier.judge(shown, verdict) { _, reason in self.failure.withLock { $0 = reason } }
+            }
+        } catch {
+            throw TLSError(.host, reason: "no connection can be made by that name: \(error)")
         }
-        return certificate.securityBits >= 112 ? nil : "its certificate's key is too short"
     }
 
-    /// The name for SNI and for the check of the certificate: nil for an address, which is checked as the connection's.
-    package static func serverName(_ host: String) -> String? {
-        IPAddressText(host) == nil ? (host.hasSuffix(".") ? String(host.dropLast()) : host) : nil
+    /// Why the peer was refused, in words; nil when it was not, or when this was asked before.
+    package func takeFailure() -> String? {
+        failure.withLock { failure in
+            defer { failure = nil }
+            return failure
+        }
     }
 }

@@ -1,18 +1,23 @@
 import COpenSSL
 
 /// The authorities whose certificates clients log in with, and whether every client needs one.
-package struct ClientTrust: Sendable, Equatable {
+package struct ClientTrust: Sendable {
     /// DER.
     let authorities: [[UInt8]]
     let isRequired: Bool
-    /// Tells one set of authorities from another.
+    /// Tells one set of authorities and revocation lists from another.
     package let fingerprint: String
+    /// Tells one set of authorities and revoked certificates from another: it stays where only the lists' dates change.
+    package let admission: String
+    let verifier: PeerVerifier
 
-    /// Reads and checks the file. It blocks on the disk: not for the cooperative thread pool.
+    /// Reads and checks the files. It blocks on the disk: not for the cooperative thread pool.
     ///
-    /// - Parameter now: seconds since 1970; nil asks the clock.
+    /// - Parameters:
+    ///   - revocationFile: PEM or DER; nil: nobody is asked whether a certificate was revoked.
+    ///   - now: seconds since 1970; nil asks the clock.
     package static func load(
-        caFile path: String, isRequired: Bool, now: Int64? = nil
+        caFile path: String, revocationFile: String? = nil, isRequired: Bool, now: Int64? = nil
     ) throws(TLSError) -> ClientTrust {
         let found = try Certificate.all(inPEM: BoundedFile(path: path).bytes, path: path)
         for (index, certificate) in found.enumerated() {
@@ -39,8 +44,13 @@ package struct ClientTrust: Sendable, Equatable {
             throw TLSError(
                 .expired, path: path, reason: "every root in it has expired or is not valid yet: put a valid one there")
         }
+        let lists: RevocationLists? =
+            if let revocationFile { try RevocationLists.load(path: revocationFile) } else { nil }
+        let names = found.map(\.fingerprint).joined(separator: ",")
         return ClientTrust(
             authorities: found.map(\.der), isRequired: isRequired,
-            fingerprint: found.map(\.fingerprint).joined(separator: ","))
+            fingerprint: names + (lists.map { ";" + $0.fingerprint } ?? ""),
+            admission: names + (lists.map { ";" + $0.revoked } ?? ""),
+            verifier: try PeerVerifier(authorities: found, lists: lists, purpose: .client, host: nil))
     }
 }

@@ -1,13 +1,14 @@
 import COpenSSL
 import Synchronization
 
-/// The words for the last handshake that failed, written by OpenSSL's callbacks on whatever thread drives it.
+/// Has an `SSL_CTX` ask our verifier, and keeps the words for the last handshake that failed, written by OpenSSL's
+/// callbacks on whatever thread drives it.
 final class PeerRefusal: Sendable {
     private let reason = Mutex<String?>(nil)
-    let host: String
+    private let verifier: PeerVerifier
 
-    init(host: String) {
-        self.host = host
+    init(verifier: PeerVerifier) {
+        self.verifier = verifier
     }
 
     /// The first reason of a handshake stays: what follows comes from it.
@@ -28,23 +29,21 @@ final class PeerRefusal: Sendable {
         if let record = unsafe record { unsafe Unmanaged<PeerRefusal>.fromOpaque(record).release() }
     }
 
-    /// Lets the context report to this record. False when OpenSSL has no memory.
+    /// Lets the context ask and report here, and nobody else: what the borrowing library puts into the context's own
+    /// store, or does not, is never looked at. False when OpenSSL has no memory.
     func attach(to context: OpaquePointer) -> Bool {
         let retained = unsafe Unmanaged.passRetained(self)
         guard Self.index >= 0, unsafe SSL_CTX_set_ex_data(context, Self.index, retained.toOpaque()) == 1 else {
             unsafe retained.release()
             return false
         }
-        unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT) { accepted, store in
-            guard accepted == 0, let store = unsafe store else { return accepted }
-            let index = SSL_get_ex_data_X509_STORE_CTX_idx()
-            if let connection = unsafe X509_STORE_CTX_get_ex_data(store, index),
-                let record = unsafe PeerRefusal.of(connection: OpaquePointer(connection))
-            {
-                record.note(unsafe PeerRefusal.describe(store, host: record.host))
-            }
-            return 0
-        }
+        unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+        unsafe SSL_CTX_set_cert_verify_callback(
+            context,
+            { handshake, record in
+                guard let handshake = unsafe handshake, let record = unsafe record else { return 0 }
+                return unsafe Unmanaged<PeerRefusal>.fromOpaque(record).takeUnretainedValue().judge(handshake)
+            }, retained.toOpaque())
         unsafe sallyport_set_info_callback(context) { connection, kind, value in
             guard let connection = unsafe connection, let record = unsafe PeerRefusal.of(connection: connection) else {
                 return
@@ -63,6 +62,20 @@ final class PeerRefusal: Sendable {
         return true
     }
 
+    /// 1 when what the handshake was shown is good; else 0, with the error from which the alert is made.
+    private func judge(_ handshake: OpaquePointer) -> Int32 {
+        let fault: PeerFault? =
+            if let leaf = unsafe X509_STORE_CTX_get0_cert(handshake) {
+                unsafe verifier.fault(of: leaf, among: X509_STORE_CTX_get0_untrusted(handshake))
+            } else {
+                .library
+            }
+        unsafe X509_STORE_CTX_set_error(handshake, fault?.code ?? X509_V_OK)
+        guard let fault else { return 1 }
+        note(fault.reason)
+        return 0
+    }
+
     private static func alertName(_ value: Int32) -> String {
         // OpenSSL 3.0 has no word for this one.
         if value & 0xFF == TLS13_AD_CERTIFICATE_REQUIRED { return "certificate required" }
@@ -74,53 +87,5 @@ final class PeerRefusal: Sendable {
             let record = unsafe SSL_CTX_get_ex_data(context, index)
         else { return nil }
         return unsafe Unmanaged<PeerRefusal>.fromOpaque(record).takeUnretainedValue()
-    }
-
-    /// Why the chain was refused, in words for the person who can mend it.
-    private static func describe(_ store: OpaquePointer, host: String) -> String {
-        let code = unsafe X509_STORE_CTX_get_error(store)
-        let depth = unsafe X509_STORE_CTX_get_error_depth(store)
-        var certificate: Certificate?
-        if let current = unsafe X509_STORE_CTX_get_current_cert(store), unsafe X509_up_ref(current) == 1 {
-            unsafe certificate = Certificate(takingOwnershipOf: current)
-        }
-        let subject = certificate?.subject ?? "unknown"
-        let which = depth == 0 ? "certificate" : "authority's certificate (\(subject))"
-        switch code {
-        case X509_V_ERR_CERT_HAS_EXPIRED:
-            return "\(which) has expired on \(CertificateTime.text(certificate?.validUntil ?? 0))"
-        case X509_V_ERR_CERT_NOT_YET_VALID:
-            return "\(which) is valid only from \(CertificateTime.text(certificate?.validFrom ?? 0)); "
-                + "check the clocks of both machines"
-        case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
-            let names = certificate?.alternativeNames ?? []
-            guard !names.isEmpty else {
-                return "host name mismatch: certificate (\(subject)) has no subject alternative name; asked for \(host)"
-            }
-            let shown = names.prefix(8).map { String($0.prefix(128)) }.joined(separator: ", ")
-            let more = names.count > 8 ? " and \(names.count - 8) more" : ""
-            return "host name mismatch: certificate is for \(shown)\(more); asked for \(host)"
-        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-            return "certificate (\(subject)) is self-signed and not among the trusted ones"
-        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-            X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-            let issuer = certificate.map { $0.isSelfIssued ? $0.subject : $0.issuer } ?? "unknown"
-            return "unknown authority: certificate comes from \(issuer), which is not trusted here"
-        case X509_V_ERR_EE_KEY_TOO_SMALL, X509_V_ERR_CA_KEY_TOO_SMALL:
-            return "\(which) has a weak key (\(certificate?.securityBits ?? 0) bits of security, 112 are needed)"
-        case X509_V_ERR_CA_MD_TOO_WEAK:
-            return "\(which) is signed with a weak digest"
-        case X509_V_ERR_INVALID_PURPOSE:
-            return depth == 0
-                ? "certificate (\(subject)) is not meant for a TLS server (extended key usage)"
-                : "\(which) is not meant to issue certificates of TLS servers"
-        case X509_V_ERR_INVALID_CA:
-            return "\(which) is not one of an authority (basic constraints)"
-        case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-            return "unknown authority: \(which) bears the name of \(certificate?.issuer ?? "one") trusted here "
-                + "but was not signed with its key"
-        default:
-            return "\(which) was refused: \(unsafe String(cString: X509_verify_cert_error_string(Int(code))))"
-        }
     }
 }

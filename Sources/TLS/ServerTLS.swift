@@ -8,8 +8,8 @@ package struct ServerTLS: Sendable {
     package let clients: ClientTrust?
     private let context: NIOSSLContext
 
-    /// - Parameter clients: whose certificates are asked for; nil asks for none. One that is sent must come from them, be
-    ///   valid and be for clients (`clientAuth`, where it says what it is for), or the handshake fails.
+    /// - Parameter clients: whose certificates are asked for; nil asks for none. One that is sent must pass `PeerVerifier`
+    ///   for clients, or the handshake fails.
     /// - Throws: `TLSError` when NIOSSL's library refuses what OpenSSL has read.
     package init(
         identity: TLSIdentity, minimumVersion: TLSVersion = .v1_2, clients: ClientTrust? = nil
@@ -27,12 +27,12 @@ package struct ServerTLS: Sendable {
             configuration.cipherSuiteValues = ServerTLS.suites
             configuration.applicationProtocols = ["http/1.1"]
             if let clients {
+                // For the list that is sent, so that a client with several certificates shows the right one.
                 configuration.trustRoots = .certificates(
                     try clients.authorities.map { try NIOSSLCertificate(bytes: $0, format: .der) })
                 // Clients have no host name to hold a certificate against.
                 configuration.certificateVerification =
                     clients.isRequired ? .noHostnameVerification : .optionalVerification
-                // So that a client with several certificates shows the right one.
                 configuration.sendCANameList = true
             }
             context = try NIOSSLContext(configuration: configuration)
@@ -43,7 +43,17 @@ package struct ServerTLS: Sendable {
     }
 
     /// The handler for one connection.
-    package func handler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: context) }
+    ///
+    /// - Parameter refused: is told, on any thread, whose certificate (its subject, RFC 4514) is refused and why, before
+    ///   the handshake fails.
+    package func handler(
+        refused: @escaping @Sendable (_ subject: String, _ reason: String) -> Void = { _, _ in }
+    ) -> NIOSSLServerHandler {
+        guard let clients else { return NIOSSLServerHandler(context: context) }
+        return NIOSSLServerHandler(context: context) { shown, verdict in
+            clients.verifier.judge(shown, verdict, refused: refused)
+        }
+    }
 
     static let suites: [NIOTLSCipher] = [
         .TLS_AES_256_GCM_SHA384, .TLS_CHACHA20_POLY1305_SHA256, .TLS_AES_128_GCM_SHA256,

@@ -10,5 +10,5 @@ struct BrokenFile: Sendable, CustomTestStringConvertible {
 }
 
 extension BrokenFile {
-    static let all: [BrokenFile] = yaml + gateway + devices + security + agents + mqtt + rest
+    static let all: [BrokenFile] = yaml + gateway + devices + security + agents + mqtt + rest + tls
 }

@@ -44,7 +44,9 @@ struct SecretTests {
         try directory.write("pass\n", to: "s")
         chmod(directory.file("s"), 0o644)
         let outcome = try load("{ file: s }").outcome
-        let message = "\"password\": the file \(directory.file("s")) is open to every user; run chmod o-rwx on it"
+        let message =
+            "\"password\": the file \(directory.file("s")) is open to everybody on this machine (mode 0644): "
+            + "chmod 600 it, and replace it if others had access"
         #expect(outcome.errors.map(\.message) == [message])
     }
 

@@ -72,7 +72,8 @@ struct TLSFileTests {
         #expect(
             outcome.errors.map(\.message) == [
                 "the certificate \(directory.path)/c.der is not PEM (no line -----BEGIN …-----)",
-                "the key \(directory.path)/k.pem is open to every user; run chmod o-rwx on it",
+                "the key \(directory.path)/k.pem is open to everybody on this machine (mode 0644): chmod 600 it, and "
+                    + "replace it if others had access",
             ])
         mkdir(directory.file("folder"), 0o700)
         let folder = try load("folder", "k.pem", agents: TLSFileTests.agents)

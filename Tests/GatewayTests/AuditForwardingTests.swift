@@ -147,14 +147,20 @@ struct AuditForwardingTests {
         let log = try await AuditLog.open(dataDirectory: directory.path)
         try await log.record(Self.event(1))
         let entries = try log.reader.entries(AuditFilter())
-        for identity in [
-            try await other.issue("syslog"), try await authority.issue("elsewhere", names: ["DNS:elsewhere.example"]),
-            try await authority.issue("localhost", names: []),
+        for (identity, reason) in [
+            (try await other.issue("syslog"), "unknown authority: certificate comes from CN = Other CA"),
+            (
+                try await authority.issue("elsewhere", names: ["DNS:elsewhere.example"]),
+                "certificate is for elsewhere.example; asked for localhost"
+            ),
+            (try await authority.issue("localhost", names: []), "has no subject alternative name"),
+            (try await authority.issue("syslog", days: -1), "certificate has expired on "),
         ] {
             let port = try freePort()
             let receiver = try await Receiver(identity, port: port)
             let target = Self.syslog(port, authority)
-            await #expect(throws: (any Error).self) { try await target.send(entries) }
+            let error = await #expect(throws: GatewayError.self) { try await target.send(entries) }
+            #expect(error.map { "\($0)" }?.contains(reason) == true, "\(error.map { "\($0)" } ?? "")")
             #expect(try receiver.messages().isEmpty)
             await target.close()
             await receiver.hangUp()

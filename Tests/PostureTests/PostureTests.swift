@@ -27,6 +27,7 @@ struct PostureTests {
         return Posture.evaluate(try #require(outcome.configuration), at: PostureTests.now)
     }
 
+    private static let pin = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
     private static let user = "username: u, password: { environment: P }"
 
     @Test(
@@ -34,6 +35,10 @@ struct PostureTests {
             // MQTT
             ("type: mqtt, url: \"ssl://b.example\", \(user)", []),
             ("type: mqtt, url: \"ssl://b.example\"", ["SP-103"]),
+            ("type: mqtt, url: \"ssl://b.example\", \(user), tls: { verify: false }", ["SP-104"]),
+            ("type: mqtt, url: \"ssl://127.0.0.1\", \(user), tls: { verify: false, pin-sha256: [\(pin)] }", ["SP-104"]),
+            ("type: mqtt, url: \"ssl://b.example\", \(user), tls: { verify: true, pin-sha256: [\(pin)] }", []),
+            ("type: mqtt, url: \"ssl://b.example\", enabled: false, tls: { verify: false }", []),
             ("type: mqtt, url: \"tcp://b.example\"", ["SP-101"]),
             ("type: mqtt, url: \"TCP://10.0.0.1\"", ["SP-101"]),
             ("type: mqtt, url: \"mqtt://b.example\", \(user)", ["SP-101", "SP-102"]),
@@ -129,8 +134,8 @@ struct PostureTests {
         #expect(report.hasErrors)
         #expect(
             report.problems.map(\.message) == [
-                "no rule has the id \"SP-999\"; the rules are SP-101, SP-102, SP-103, SP-301, SP-302, SP-303, SP-304, "
-                    + "SP-305, SP-306, SP-307, SP-308, SP-309"
+                "no rule has the id \"SP-999\"; the rules are SP-101, SP-102, SP-103, SP-104, SP-301, SP-302, SP-303, "
+                    + "SP-304, SP-305, SP-306, SP-307, SP-308, SP-309"
             ])
     }
 

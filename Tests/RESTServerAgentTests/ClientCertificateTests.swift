@@ -73,6 +73,9 @@ struct ClientCertificateTests {
             for identity in [expired, server, other] {
                 await #expect(throws: (any Error).self) { try await Self.read(fixture, identity) }
             }
+            // Who it was and why stands in the audit log, of the same name once.
+            let refused = try await fixture.entries { $0.object == "CN=viewer,O=Plant" && $0.outcome == "refused" }
+            #expect(refused.first?.reason.hasPrefix("certificate has expired on ") == true)
             // A header wins, and a wrong one is not overlooked.
             let admin = try await Self.read(fixture, viewer, [Fixture.admin])
             #expect(admin.contains("\"s\":true"))

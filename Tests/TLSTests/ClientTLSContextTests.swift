@@ -33,92 +33,38 @@ struct ClientTLSContextTests {
         }
     }
 
-    @Test func acceptsAnIntermediateAndAWholeWildcard() throws {
-        let intermediate = try ForgedCertificate(subject: "Line CA", issuer: authority, isAuthority: true)
-        let leaf = try ForgedCertificate(subject: "broker", issuer: intermediate, names: "DNS:*.line.plant")
-        #expect(try outcome(leaf, chain: [intermediate], asking: "broker.line.plant").succeeded)
-        let missing = try outcome(leaf, asking: "broker.line.plant")
-        #expect(!missing.succeeded)
-        #expect(missing.failure == "unknown authority: certificate comes from CN = Line CA, which is not trusted here")
-    }
-
-    struct Bad: CustomTestStringConvertible, Sendable {
-        let testDescription: String
-        let make: @Sendable (ForgedCertificate) throws -> ForgedCertificate
-        let reason: String
-        var host = "broker.plant"
-
-        init(
-            _ description: String, host: String = "broker.plant", reason: String,
-            make: @escaping @Sendable (ForgedCertificate) throws -> ForgedCertificate
-        ) {
-            testDescription = description
-            self.host = host
-            self.reason = reason
-            self.make = make
-        }
-    }
-
-    static let bad: [Bad] = [
-        Bad("expired", reason: "certificate has expired on ") {
-            try ForgedCertificate(subject: "b", issuer: $0, names: "DNS:broker.plant", valid: -86_400 ..< -60)
-        },
-        Bad("not yet valid", reason: "certificate is valid only from ") {
-            try ForgedCertificate(subject: "b", issuer: $0, names: "DNS:broker.plant", valid: 3600..<86_400)
-        },
-        Bad(
-            "wrong host",
-            reason: "host name mismatch: certificate is for other.plant, 10.0.0.1; asked for broker.plant"
-        ) {
-            try ForgedCertificate(subject: "broker.plant", issuer: $0, names: "DNS:other.plant,IP:10.0.0.1")
-        },
-        Bad("wrong address", host: "127.0.0.2", reason: "certificate is for 127.0.0.1; asked for 127.0.0.2") {
-            try ForgedCertificate(subject: "127.0.0.2", issuer: $0, names: "IP:127.0.0.1")
-        },
-        Bad("an address written as a DNS name", host: "127.0.0.1", reason: "host name mismatch") {
-            try ForgedCertificate(subject: "b", issuer: $0, names: "DNS:127.0.0.1")
-        },
-        Bad("common name only", reason: "has no subject alternative name; asked for broker.plant") {
-            try ForgedCertificate(subject: "broker.plant", issuer: $0)
-        },
-        Bad("partial wildcard", reason: "host name mismatch") {
-            try ForgedCertificate(subject: "b", issuer: $0, names: "DNS:br*.plant")
-        },
-        Bad("wildcard over two labels", host: "a.b.line.plant", reason: "host name mismatch") {
-            try ForgedCertificate(subject: "b", issuer: $0, names: "DNS:*.line.plant")
-        },
-        Bad("another authority", reason: "unknown authority: certificate comes from CN = Other CA, which is not") { _ in
-            let other = try ForgedCertificate(subject: "Other CA", isAuthority: true)
-            return try ForgedCertificate(subject: "b", issuer: other, names: "DNS:broker.plant")
-        },
-        Bad("another authority of the same name", reason: "unknown authority: certificate bears the name of CN = Plant")
-        {
-            _ in
-            let impostor = try ForgedCertificate(subject: "Plant CA", isAuthority: true)
-            return try ForgedCertificate(subject: "b", issuer: impostor, names: "DNS:broker.plant")
-        },
-        Bad("self-signed", reason: "certificate (CN = b) is self-signed and not among the trusted ones") { _ in
-            try ForgedCertificate(subject: "b", names: "DNS:broker.plant")
-        },
-        Bad("weak key", reason: "certificate has a weak key (80 bits of security, 112 are needed)") {
-            try ForgedCertificate(subject: "b", issuer: $0, names: "DNS:broker.plant", key: .rsa(bits: 1024))
-        },
-        Bad("wrong purpose", reason: "is not meant for a TLS server") {
-            try ForgedCertificate(subject: "b", issuer: $0, names: "DNS:broker.plant", usage: "clientAuth")
-        },
-        Bad("issued by a certificate that is no authority", reason: "unknown authority") {
-            let leaf = try ForgedCertificate(subject: "leaf", issuer: $0, names: "DNS:x")
-            return try ForgedCertificate(subject: "b", issuer: leaf, names: "DNS:broker.plant")
-        },
-    ]
-
-    @Test(arguments: bad)
-    func refuses(_ bad: Bad) throws {
+    @Test(arguments: ServerCase.good) func accepts(_ wanted: ServerCase) throws {
+        let prepared = try PreparedCase(wanted)
         for version in [TLS1_3_VERSION, TLS1_2_VERSION] {
-            let outcome = try outcome(bad.make(authority), asking: bad.host, highestVersion: version)
-            #expect(!outcome.succeeded)
-            #expect(outcome.failure?.contains(bad.reason) == true, "\(outcome.failure ?? "no reason")")
+            let client = try ClientTLSContext(options: prepared.options, host: wanted.host)
+            let outcome = try TestServer(prepared.shown.leaf, chain: prepared.shown.chain, highestVersion: version)
+                .handshake(with: client)
+            #expect(outcome.succeeded && outcome.failure == nil, "\(outcome.failure ?? "no reason")")
         }
+    }
+
+    @Test(arguments: ServerCase.bad) func refuses(_ wanted: ServerCase) throws {
+        let prepared = try PreparedCase(wanted)
+        let reason = try #require(wanted.reason)
+        for version in [TLS1_3_VERSION, TLS1_2_VERSION] {
+            let client = try ClientTLSContext(options: prepared.options, host: wanted.host)
+            let outcome = try TestServer(prepared.shown.leaf, chain: prepared.shown.chain, highestVersion: version)
+                .handshake(with: client)
+            #expect(!outcome.succeeded)
+            #expect(outcome.failure?.contains(reason) == true, "\(outcome.failure ?? "no reason")")
+        }
+    }
+
+    @Test func aWildcardIsOneWholeLabel() throws {
+        let leaf = try ForgedCertificate(subject: "b", issuer: authority, names: "DNS:*.line.plant")
+        #expect(try outcome(leaf, asking: "broker.line.plant").succeeded)
+        for host in ["a.b.line.plant", "line.plant"] {
+            let outcome = try outcome(leaf, asking: host)
+            #expect(!outcome.succeeded && outcome.failure?.contains("host name mismatch") == true)
+        }
+        let partial = try ForgedCertificate(
+            subject: "b", issuer: authority, names: "DNS:br*.line.plant,DNS:*r.line.plant")
+        #expect(try !outcome(partial, asking: "broker.line.plant").succeeded)
     }
 
     @Test func refusesOldVersionsAndSuites() throws {

@@ -63,13 +63,6 @@ struct ClientTrustTests {
         #expect(throws: TLSError.self) { try ClientCertificate(der: [0x30, 0x00]) }
     }
 
-    @Test func aWeakKeyIsRefused() throws {
-        let weak = try ForgedCertificate(subject: "a", usage: "clientAuth", key: .rsa(bits: 1024))
-        let der = try Certificate.all(inPEM: weak.certificatePEM, path: "x")[0].der
-        let error = #expect(throws: TLSError.self) { try ClientCertificate(der: der) }
-        #expect(error?.code == .weakKey)
-    }
-
     private func load(_ certificates: [ForgedCertificate]) throws -> ClientTrust {
         let directory = try TemporaryDirectory()
         let text = certificates.map { String(decoding: $0.certificatePEM, as: UTF8.self) }.joined()

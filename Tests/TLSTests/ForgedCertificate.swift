@@ -17,7 +17,8 @@ final class ForgedCertificate {
     ///   - valid: seconds from now.
     init(
         subject: String, issuer: ForgedCertificate? = nil, names: String? = nil, usage: String? = "serverAuth",
-        isAuthority: Bool = false, valid: Range<Int> = -60..<86_400, key kind: Key = .p256
+        isAuthority: Bool = false, valid: Range<Int> = -60..<86_400, key kind: Key = .p256,
+        digest: OpaquePointer? = EVP_sha256()
     ) throws {
         let made =
             switch kind {
@@ -37,13 +38,67 @@ final class ForgedCertificate {
         try add(NID_basic_constraints, isAuthority ? "critical,CA:TRUE" : "critical,CA:FALSE")
         if let names { try add(NID_subject_alt_name, names) }
         if let usage, !isAuthority { try add(NID_ext_key_usage, usage) }
-        let signed = X509_sign(certificate, issuer?.key ?? key, EVP_sha256())
+        let signed = X509_sign(certificate, issuer?.key ?? key, digest)
         #expect(signed > 0)
     }
 
     deinit {
         X509_free(certificate)
         EVP_PKEY_free(key)
+    }
+
+    var certificateDER: [UInt8] {
+        let count = i2d_X509(certificate, nil)
+        return [UInt8](unsafeUninitializedCapacity: Int(count)) { buffer, written in
+            var cursor = buffer.baseAddress
+            written = Int(i2d_X509(certificate, &cursor))
+        }
+    }
+
+    /// SHA-256 of the public key, by another way than the code under test goes.
+    var publicKeyDigest: [UInt8]? {
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var count: UInt32 = 0
+        let encoded = pem { i2d_PUBKEY_bio($0, key) }
+        guard EVP_Digest(encoded, encoded.count, &digest, &count, EVP_sha256(), nil) == 1 else { return nil }
+        return Array(digest.prefix(Int(count)))
+    }
+
+    /// A revocation list of this authority.
+    ///
+    /// - Parameters:
+    ///   - valid: seconds from now.
+    ///   - signer: whose key signs it; nil: its own.
+    func revocationList(
+        of revoked: [ForgedCertificate] = [], valid: Range<Int> = -60..<86_400,
+        signedBy signer: ForgedCertificate? = nil,
+        isDER: Bool = false, extending added: (kind: Int32, value: String)? = nil
+    ) throws -> [UInt8] {
+        let list = try #require(X509_CRL_new())
+        defer { X509_CRL_free(list) }
+        let (from, until) = (X509_gmtime_adj(nil, valid.lowerBound), X509_gmtime_adj(nil, valid.upperBound))
+        defer {
+            ASN1_TIME_free(from)
+            ASN1_TIME_free(until)
+        }
+        X509_CRL_set_version(list, 1)
+        X509_CRL_set_issuer_name(list, X509_get_subject_name(certificate))
+        X509_CRL_set1_lastUpdate(list, from)
+        X509_CRL_set1_nextUpdate(list, until)
+        for certificate in revoked {
+            let entry = try #require(X509_REVOKED_new())
+            X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(certificate.certificate))
+            X509_REVOKED_set_revocationDate(entry, from)
+            X509_CRL_add0_revoked(list, entry)
+        }
+        X509_CRL_sort(list)
+        if let added {
+            let made = try #require(X509V3_EXT_conf_nid(nil, nil, added.kind, added.value))
+            defer { X509_EXTENSION_free(made) }
+            X509_CRL_add_ext(list, made, -1)
+        }
+        try #require(X509_CRL_sign(list, (signer ?? self).key, EVP_sha256()) > 0)
+        return pem { isDER ? i2d_X509_CRL_bio($0, list) : PEM_write_bio_X509_CRL($0, list) }
     }
 
     var certificatePEM: [UInt8] {

@@ -3,7 +3,7 @@
 
 # Needed to build and to run the demo and the tests.
 packages=(
-    libmosquitto-dev libssl-dev libsqlite3-dev pkg-config git ca-certificates
+    libmosquitto-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev pkg-config git ca-certificates
     mosquitto mosquitto-clients openssl curl jq python3-venv
 )
 

@@ -1,0 +1,31 @@
+/// The certificate revocation lists of one file.
+package struct RevocationLists: Sendable {
+    /// Those of large authorities have megabytes.
+    package static let sizeLimit = 16 << 20
+
+    package let path: String
+    /// By when the first of them is to be replaced, seconds since 1970; nil when none says so.
+    package let nextUpdate: Int64?
+    /// Tells one set of revoked certificates from another; lists that were only issued anew have the same.
+    let revoked: String
+    /// Tells one file from another.
+    package let fingerprint: String
+    private let lists: [RevocationList]
+
+    /// Reads the file: PEM with one or several lists, or DER with one. It blocks on the disk: not for the cooperative
+    /// thread pool. Signatures and times are looked at when a certificate is judged.
+    package static func load(path: String) throws(TLSError) -> RevocationLists {
+        let bytes = try BoundedFile(path: path, limit: sizeLimit, what: "revocation list").bytes
+        let lists = try RevocationList.all(in: bytes, path: path)
+        return RevocationLists(
+            path: path, nextUpdate: lists.compactMap(\.nextUpdate).min(),
+            revoked: lists.map(\.revoked).joined(separator: ","), fingerprint: Digest.text(Digest.sha256(bytes)),
+            lists: lists)
+    }
+
+    /// False when OpenSSL has no memory.
+    func add(to store: OpaquePointer) -> Bool { lists.allSatisfy { unsafe $0.add(to: store) } }
+
+    /// Whether one of them bears this issuer's name.
+    func hasList(of issuer: OpaquePointer?) -> Bool { lists.contains { unsafe $0.isOf(issuer) } }
+}
