@@ -75,11 +75,23 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var lastError: String?
     }
 
+    package struct Certificate: Codable, Sendable, Equatable {
+        /// `server`, `client`, `authority` or `revocation-list`.
+        package var role: String
+        /// Of the identity, or the file's path.
+        package var name: String
+        package var agents: [String]
+        package var validUntilMilliseconds: Int64
+        /// Whole days, rounded down; below zero once it has ended.
+        package var daysLeft: Int
+    }
+
     package var name: String
     package var process: Int32
     package var tags: Int
     package var startedMilliseconds: Int64
     package var agents: [Agent]
+    package var certificates: [Certificate]
     package var devices: [DeviceReport]
 }
 

@@ -30,6 +30,7 @@ extension Gateway {
 
     func stopAgent(_ name: String) async {
         failed[name] = nil
+        certificateWatch.forget(name)
         guard let agent = agents.removeValue(forKey: name) else { return }
         await agent.stop()
         await agent.task.value
@@ -42,36 +43,14 @@ extension Gateway {
         for name in names { await stopAgent(name) }
     }
 
-    /// Gives a running agent that stays what has changed around it: the tags that its items match now, a certificate
-    /// that was renewed in its place.
+    /// Gives a running agent that stays what has changed around it: the tags that its items match now, certificates
+    /// that were renewed in their place.
     func refresh(_ agent: AgentConfiguration) async {
-        switch (agents[agent.name]?.kind, agent.options) {
-        case (.mqtt(let running)?, .mqtt(let options)):
+        if case (.mqtt(let running)?, .mqtt(let options)) = (agents[agent.name]?.kind, agent.options) {
             let items = Item.resolve(options.items, in: store.directory)
             if items != running.items { running.replace(items: items) }
-        case (.restServer(let state)?, .restServer(let options)) where options.https:
-            do {
-                let identity = try await serverIdentity(options)
-                let trust = try await offPool { try CertificateCheck.clientTrust(options) }
-                let served = state.snapshot
-                guard identity.fingerprint != served.fingerprint || trust?.fingerprint != served.trust else { return }
-                try state.reload(
-                    ServerTLS(
-                        identity: identity, minimumVersion: options.minimumVersion, clients: trust),
-                    endsConnections: trust?.admission != served.admission)
-                state.serving(fingerprint: identity.fingerprint, trust: trust)
-                logger.info(
-                    "Certificate replaced",
-                    metadata: ["agent": "\(agent.name)", "fingerprint": "\(identity.fingerprint)"])
-                await audit(.certificate, of: agent.name, old: served.fingerprint, new: identity.fingerprint)
-            } catch {
-                logger.error(
-                    "The certificate could not be replaced; the old one goes on",
-                    metadata: ["agent": "\(agent.name)", "reason": "\(error)"])
-                await audit(.certificate, of: agent.name, .failed, "\(error)")
-            }
-        default: break
         }
+        await refreshCertificates(of: agent, patience: .zero)
     }
 
     // MARK: MQTT
@@ -81,6 +60,10 @@ extension Gateway {
         if options.clientID.isEmpty {
             let installation = try await offPool { [dataDirectory] in try dataDirectory.installationID() }
             options.clientID = "sallyport-\(installation)-\(options.name)"
+        }
+        if options.broker.usesTLS {
+            // Before the agent reads them: what changes from now on is a change.
+            certificateWatch.shown[agent.name] = await look(at: options.tls.files)
         }
         let items = Item.resolve(options.items, in: store.directory)
         let running = try MQTTAgent(
@@ -104,23 +87,22 @@ extension Gateway {
     // MARK: REST server
 
     private func startRESTServer(_ agent: AgentConfiguration, _ options: RESTServerAgentOptions) async throws {
-        let tls = options.https ? try await serverIdentity(options) : nil
-        let trust = try await offPool { try CertificateCheck.clientTrust(options) }
-        let state = ListenerState()
+        let tls = options.https ? try await serverTLS(options) : nil
+        let state = ListenerState(tls: tls)
         let (outcomes, outcome) = AsyncStream.makeStream(of: Result<Void, any Error>.self)
         let store = store, policy = policy, verifier = verifier, arbiter = arbiter, audit = audit
-        let eventLoops = eventLoops, certificates = certificates, logger = logger
+        let eventLoops = eventLoops, certificates = certificates, listeners = listeners, logger = logger
+        let version = version
         let task = Task {
             var isFirst = true
             while !Task.isCancelled, !state.isStopping {
                 do {
                     let listener = try RESTServerAgent(
                         options: options,
-                        tls: tls.map {
-                            try ServerTLS(identity: $0, minimumVersion: options.minimumVersion, clients: trust)
-                        },
-                        certificates: certificates, store: store, policy: policy, verifier: verifier, arbiter: arbiter,
-                        audit: audit,
+                        // What was put in place since the start counts for a listener that begins again.
+                        tls: state.snapshot.tls,
+                        certificates: certificates, listeners: listeners, version: version, store: store,
+                        policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
                         eventLoopGroup: eventLoops, logger: logger
                     ) { address in
                         state.listening(at: "\(address.ipAddress ?? "?"):\(address.port ?? 0)")
@@ -159,30 +141,8 @@ extension Gateway {
             "agent": "\(agent.name)", "address": "\(options.bind):\(options.port)",
             "scheme": options.https ? "https" : "http",
         ]
-        if let tls {
-            metadata["fingerprint"] = "\(tls.fingerprint)"
-            state.serving(fingerprint: tls.fingerprint, trust: trust)
-        }
+        if let tls { metadata["fingerprint"] = "\(tls.identity.fingerprint)" }
         logger.info("Agent started", metadata: metadata)
-    }
-
-    private func serverIdentity(_ options: RESTServerAgentOptions) async throws -> TLSIdentity {
-        let directory = dataDirectory.path
-        let name = configuration?.name ?? "sallyport"
-        return try await offPool { [logger] in
-            if let identity = options.identity { return try TLSIdentity.load(identity) }
-            let machine = MachineNames.current()
-            let identity = try DefaultIdentity.ensure(
-                directory: directory, commonName: name, hostNames: machine.hostNames, addresses: machine.addresses)
-            let missing = DefaultIdentity.missingNames(
-                in: identity, hostNames: machine.hostNames, addresses: machine.addresses)
-            if !missing.isEmpty {
-                logger.warning(
-                    "The default certificate does not name every address of this machine",
-                    metadata: ["missing": "\(missing.joined(separator: ", "))"])
-            }
-            return identity
-        }
     }
 }
 

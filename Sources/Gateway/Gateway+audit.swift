@@ -38,6 +38,12 @@ extension Gateway {
     func forwardAudit(_ options: AuditForwarding) async {
         guard options != auditForwarding else { return }
         auditForwarding = options
+        certificateWatch.forget(GatewayConfiguration.forwarder)
+        await restartForwarding()
+    }
+
+    func restartForwarding() async {
+        let options = auditForwarding
         await stopForwarding()
         if let syslog = options.syslog {
             let names = (try? await offPool { MachineNames.current().hostNames }) ?? []

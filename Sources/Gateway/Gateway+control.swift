@@ -4,6 +4,7 @@ import Glibc
 import MQTTAgent
 import Publishing
 import SecurityPolicy
+import TLS
 import TagStore
 import Tags
 import WireFormat
@@ -66,13 +67,23 @@ extension Gateway {
         StatusReport(
             name: configuration?.name ?? "", process: getpid(), tags: store.directory.count,
             startedMilliseconds: started.milliseconds,
-            agents: agents.values.sorted { $0.configuration.name < $1.configuration.name }.map(\.report)
+            agents: agents.values.sorted { $0.configuration.name < $1.configuration.name }.map { agent in
+                var report = agent.report
+                if report.lastError == nil { report.lastError = certificateWatch.problem(of: report.name) }
+                return report
+            }
                 + refused.sorted { $0.key < $1.key }.map {
                     StatusReport.Agent(name: $0.key, type: "", state: "refused", details: "", lastError: $0.value)
                 }
                 + failed.sorted { $0.key < $1.key }.map {
                     StatusReport.Agent(name: $0.key, type: "", state: "failed", details: "", lastError: $0.value)
                 },
+            certificates: certificates.certificates.map { certificate in
+                StatusReport.Certificate(
+                    role: certificate.role.rawValue, name: certificate.name, agents: certificate.agents,
+                    validUntilMilliseconds: certificate.validUntil * 1000,
+                    daysLeft: certificate.daysLeft(now: clock()))
+            },
             devices: try await deviceReports(nil))
     }
 

@@ -5,6 +5,7 @@ import MQTTAgent
 package import NIOCore
 import NIOPosix
 import Publishing
+import RESTServerAgent
 package import SecurityPolicy
 import Synchronization
 import TLS
@@ -28,6 +29,10 @@ package actor Gateway {
     nonisolated let dataDirectory: DataDirectory
     nonisolated let eventLoops: any EventLoopGroup
     nonisolated let logger: Logger
+    nonisolated let listeners = ListenerBoard()
+    nonisolated let version: String
+    /// Seconds since 1970.
+    nonisolated let clock: @Sendable () -> Int64
     nonisolated let started = Timestamp.now
 
     var configuration: GatewayConfiguration?
@@ -43,6 +48,8 @@ package actor Gateway {
     var leftQueues: [String: MessageQueue] = [:]
     /// Set from outside while a change may be going on: it then gives up what it has not begun.
     private nonisolated let stopWanted = Atomic(false)
+    /// What of certificates is watched, and what was told of them.
+    var certificateWatch = CertificateWatch()
     /// The gateway's own tags: their handles once registered, and the source of their values, made anew by a change.
     var systemHandles: [TagHandle]?
     var systemSource: SystemTagSource?
@@ -54,9 +61,14 @@ package actor Gateway {
     private(set) var isChanging = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
+    /// - Parameter clock: seconds since 1970, for what certificates have left.
     package init(
-        dataDirectory: DataDirectory, users: UserStore, audit: AuditLog, eventLoops: any EventLoopGroup, logger: Logger
+        dataDirectory: DataDirectory, users: UserStore, audit: AuditLog, eventLoops: any EventLoopGroup,
+        version: String = "", logger: Logger,
+        clock: @escaping @Sendable () -> Int64 = { Timestamp.now.microseconds / 1_000_000 }
     ) {
+        self.version = version
+        self.clock = clock
         self.dataDirectory = dataDirectory
         self.users = users
         self.eventLoops = eventLoops
@@ -112,6 +124,7 @@ package actor Gateway {
             }
         }
         leftQueues = [:]
+        await noteCertificates()
         logger.info(
             "Configuration applied",
             metadata: [
@@ -124,7 +137,7 @@ package actor Gateway {
     /// Makes a change that is going on give up, so that the stop need not wait for it.
     package nonisolated func wantStop() { stopWanted.store(true, ordering: .relaxed) }
 
-    private nonisolated var isStopWanted: Bool { stopWanted.load(ordering: .relaxed) }
+    nonisolated var isStopWanted: Bool { stopWanted.load(ordering: .relaxed) }
 
     /// Stops everything, in order.
     package func stop() async {

@@ -47,7 +47,7 @@ package struct GatewayServices {
         let audit = try await AuditLog.open(dataDirectory: path, options: configuration.audit, logger: logger)
         let gateway = Gateway(
             dataDirectory: dataDirectory, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
-            logger: logger)
+            version: version, logger: logger)
         let control = ControlServer(
             path: dataDirectory.controlSocket, group: MultiThreadedEventLoopGroup.singleton, logger: logger
         ) { try await gateway.answer($0, $1) }
@@ -99,6 +99,10 @@ package struct GatewayServices {
                                     await gateway.audit(.configuration, of: name, .refused, reason)
                                 }
                             }
+                        }),
+                    .init(
+                        service: ClosureService {
+                            await cancelWhenGracefulShutdown { await gateway.watchCertificates() }
                         }),
                     // The last is the first to hear of a stop, and the others end after it.
                     .init(service: coordinated),

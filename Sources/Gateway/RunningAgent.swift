@@ -38,42 +38,41 @@ final class ListenerState: Sendable {
         var state = "starting"
         var endpoint = ""
         var lastError: String?
-        /// Of the certificate that new connections get.
-        var fingerprint: String?
-        /// Of the authorities whose certificates clients log in with, and their revocation lists.
-        var trust: String?
-        /// Of these authorities and what they have revoked: other connections than it lets in are not to stay.
-        var admission: String?
+        /// What new connections get; nil: plain HTTP.
+        var tls: ServerTLS?
         fileprivate var agent: RESTServerAgent?
         fileprivate var listener: ServiceGroup?
         fileprivate var isStopping = false
     }
 
-    private let box = Mutex(Snapshot())
+    private let box: Mutex<Snapshot>
+
+    init(tls: ServerTLS?) {
+        box = Mutex(Snapshot(tls: tls))
+    }
 
     var snapshot: Snapshot { box.withLock { $0 } }
     var isStopping: Bool { box.withLock { $0.isStopping } }
 
     /// Remembers what listens, to be stopped in order; false when the stop came first.
     func starting(_ agent: RESTServerAgent, _ listener: ServiceGroup) -> Bool {
-        box.withLock { snapshot in
+        let (isWanted, tls) = box.withLock { snapshot in
             snapshot.agent = agent
             snapshot.listener = listener
-            return !snapshot.isStopping
+            return (!snapshot.isStopping, snapshot.tls)
         }
-    }
-
-    func serving(fingerprint: String, trust: ClientTrust?) {
-        box.withLock { snapshot in
-            snapshot.fingerprint = fingerprint
-            snapshot.trust = trust?.fingerprint
-            snapshot.admission = trust?.admission
-        }
+        // What came while it was made.
+        if let tls { agent.reload(tls: tls) }
+        return isWanted
     }
 
     /// Serves new connections with another certificate or other authorities, and ends the open ones if it is told to.
     func reload(_ tls: ServerTLS, endsConnections: Bool) {
-        box.withLock { $0.agent }?.reload(tls: tls, endsConnections: endsConnections)
+        let agent = box.withLock { snapshot in
+            snapshot.tls = tls
+            return snapshot.agent
+        }
+        agent?.reload(tls: tls, endsConnections: endsConnections)
     }
 
     /// What listens now, if anything does; nothing is started any more.

@@ -33,10 +33,9 @@ extension ConfigurationReader {
         let allow = section.list("allow").compactMap { readRule($0, isDeny: false) }
         let deny = section.list("deny").compactMap { readRule($0, isDeny: true) }
         let gateway = readWords(section, "gateway", of: GatewayPermission.self)
-        if !gateway.isEmpty {
+        if !gateway.subtracting([.metrics]).isEmpty {
             section.warn(
-                "gateway",
-                "nothing in this version of Sallyport asks for \"gateway\" permissions; they have no effect")
+                "gateway", "nothing in this version of Sallyport asks for \"gateway\" permissions other than metrics")
         }
         guard let name else { return nil }
         if !letsAnybodyIn, ConfigurationReader.isAnonymous(name.text) {

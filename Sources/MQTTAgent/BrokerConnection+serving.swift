@@ -9,8 +9,15 @@ extension BrokerConnection {
     /// How long an orderly goodbye may take.
     private static let farewell = Duration.seconds(3)
 
-    /// One connection, from its beginning to its loss, or to its orderly end when stopping.
-    func serve(_ attempts: inout ConnectionAttempts) throws(BrokerLoss) {
+    /// Why a connection ended in order.
+    enum Ending {
+        case stopped
+        /// To be followed by another.
+        case reconnecting
+    }
+
+    /// One connection, from its beginning to its loss, or to its orderly end.
+    func serve(_ attempts: inout ConnectionAttempts) throws(BrokerLoss) -> Ending {
         var tls: ClientTLSContext?
         if options.broker.usesTLS {
             do {
@@ -31,15 +38,19 @@ extension BrokerConnection {
             if !session.isConnected, now >= deadline {
                 throw BrokerLoss(.network, "the broker did not answer within \(BrokerConnection.connectTimeout)")
             }
-            if isStopping {
-                guard session.isConnected else { return }
+            let ends = isStopping, isLeaving = !ends && isReconnecting
+            if ends || isLeaving {
+                guard session.isConnected else { return ends ? .stopped : .reconnecting }
                 let end = goodbye ?? now.advanced(by: BrokerConnection.farewell)
                 goodbye = end
-                let isFlushed = session.inFlight.isEmpty && queue.depth.messages == 0
-                if isFlushed || now >= end { return try finish(client) }
+                let isFlushed = session.inFlight.isEmpty && (isLeaving || queue.depth.messages == 0)
+                if isFlushed || now >= end {
+                    try finish(client, isLast: ends)
+                    return ends ? .stopped : .reconnecting
+                }
             }
             // A QoS 0 publish is done as soon as it is written: go on until nothing waits, or the window is full.
-            while session.isConnected, try fill(&session, client) {
+            while session.isConnected, !isLeaving, try fill(&session, client) {
                 for event in client.takeEvents() { try handle(event, &session, client, &attempts) }
             }
             if now >= nextHousekeeping {
@@ -117,9 +128,9 @@ extension BrokerConnection {
         if case .refused(let refusal) = outcome { refused(refusal) }
     }
 
-    private func finish(_ client: MosquittoClient) throws(BrokerLoss) {
+    private func finish(_ client: MosquittoClient, isLast: Bool) throws(BrokerLoss) {
         // The broker drops the last will of a client that says goodbye: say the same in our own words.
-        if let will = options.lastWill { try publish(will, over: client) }
+        if isLast, let will = options.lastWill { try publish(will, over: client) }
         try client.disconnect()
         let end = ContinuousClock().now.advanced(by: .seconds(1))
         while client.wantsToWrite, ContinuousClock().now < end { try transfer(client, until: end) }

@@ -14,6 +14,8 @@ final class BrokerConnection: Sendable {
     struct Shared {
         var status: BrokerStatus
         var stop = false
+        /// The connection is to be made anew, in order.
+        var reconnect = false
         var finished: CheckedContinuation<Void, Never>?
         var isFinished = false
         /// Nobody waits for the thread any more: it must not touch the queue, which a successor may have.
@@ -73,6 +75,21 @@ final class BrokerConnection: Sendable {
         wakeUp.signal()
     }
 
+    /// Has the thread say goodbye and connect again at once.
+    func reconnect() {
+        shared.withLock { $0.reconnect = true }
+        wakeUp.signal()
+    }
+
+    var isReconnecting: Bool { shared.withLock { $0.reconnect } }
+
+    private func takeReconnect() -> Bool {
+        shared.withLock { shared in
+            defer { shared.reconnect = false }
+            return shared.reconnect
+        }
+    }
+
     /// Stops waiting for the thread: it ends when what it is blocked in returns.
     func abandon() {
         shared.withLock { $0.isAbandoned = true }
@@ -116,14 +133,16 @@ final class BrokerConnection: Sendable {
         let clock = ContinuousClock()
         var attempts = ConnectionAttempts(choice: options.protocolChoice, now: clock.now)
         while !isStopping {
+            if takeReconnect() { attempts.startOver(at: clock.now) }
             if clock.now < attempts.nextAttempt {
                 sleep(until: attempts.nextAttempt)
                 continue
             }
             do throws(BrokerLoss) {
                 set(state: .connecting)
-                try serve(&attempts)
-                return
+                if try serve(&attempts) == .stopped { return }
+                queue.rewind()
+                logger.info("The connection to the broker is made anew", metadata: ["broker": "\(options.broker)"])
             } catch {
                 // Left behind in a look-up: the queue may be another connection's by now.
                 if isAbandoned { return }

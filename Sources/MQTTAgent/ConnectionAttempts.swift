@@ -38,6 +38,11 @@ package struct ConnectionAttempts: Sendable {
         failuresInARow = 0
     }
 
+    /// The next attempt is a new beginning and comes at once: something of ours has changed.
+    package mutating func startOver(at now: ContinuousClock.Instant) {
+        self = ConnectionAttempts(choice: choice, now: now)
+    }
+
     /// - Parameter jitter: 0…1, spreads the attempts of many gateways.
     package mutating func lost(_ loss: BrokerLoss, at now: ContinuousClock.Instant, jitter: Double) {
         if let connectedAt {

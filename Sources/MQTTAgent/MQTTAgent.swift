@@ -58,6 +58,10 @@ package final class MQTTAgent: Sendable {
         publishing?.cancel()
     }
 
+    /// Connects anew with what lies in the files of `options.tls` now: what is in flight is waited for, for a moment,
+    /// nothing is lost, and no last will is published.
+    package func reconnect() { connection.reconnect() }
+
     /// Returns when cancelled, after the queue was flushed as far as the broker took it within a few seconds.
     package func run() async throws(BrokerLoss) {
         try connection.start()

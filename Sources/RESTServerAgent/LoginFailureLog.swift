@@ -60,12 +60,17 @@ final class LoginFailureLog: Sendable {
 
     private let logger: Logger
     private let state = Mutex<[Slot: Count]>([:])
+    private let total = Atomic(0)
 
     init(logger: Logger) {
         self.logger = logger
     }
 
+    /// Those that were not logged included.
+    var count: Int { total.load(ordering: .relaxed) }
+
     func note(_ failure: Failure, from address: ClientAddress) {
+        total.wrappingAdd(1, ordering: .relaxed)
         let now = ContinuousClock.now
         let dropped: Int? = state.withLock { counts in
             var slot = Slot(kind: failure.kind, client: address.client)

@@ -22,8 +22,8 @@ struct RESTChannel: ServerChildChannel {
     let registry: ConnectionRegistry
     let timeouts: ConnectionState.Timeouts
     let limits: RequestLimits
-    /// Asked for every connection, so that a new certificate serves the next one; nil: plain HTTP.
-    let tls: @Sendable () -> ServerTLS?
+    /// Asked for every connection, so that a new certificate serves the next one.
+    let served: ServedTLS
     let responder: Responder
     let budget: BodyBudget
     let date = HTTPDate()
@@ -34,7 +34,7 @@ struct RESTChannel: ServerChildChannel {
             return channel.eventLoop.makeFailedFuture(Refused())
         }
         return channel.eventLoop.makeCompletedFuture {
-            let tls = tls()
+            let tls = served.now
             let pipeline = channel.pipeline.syncOperations
             let connection = ConnectionGuard(timeouts: timeouts, expectsHandshake: tls != nil)
             try pipeline.addHandler(connection)
@@ -55,7 +55,8 @@ struct RESTChannel: ServerChildChannel {
                 // One at a time: what comes behind waits with the server.
                 of: RequestServer.Pending.self, bufferingPolicy: .bufferingOldest(1))
             let server = RequestServer(
-                connection: connection, responder: responder, peer: peer, date: date, pending: pending)
+                connection: connection, responder: responder, peer: peer, date: date,
+                strictTransport: ServedTLS.isStrict(tls) ? served : nil, pending: pending)
             try pipeline.addHandler(
                 RequestAssembler(connection: connection, server: server, limits: limits, budget: budget) {
                     responder.refusal(of: $0, from: peer)

@@ -4,7 +4,6 @@ package import Logging
 package import NIOCore
 package import SecurityPolicy
 import ServiceLifecycle
-import Synchronization
 package import TLS
 package import TagStore
 package import Writes
@@ -22,28 +21,34 @@ package final class RESTServerAgent: Service {
     private let logger: Logger
     private let onListening: @Sendable (SocketAddress) -> Void
     private let registry: ConnectionRegistry
-    private let tls: Mutex<ServerTLS?>
+    private let served: ServedTLS
+    private let listeners: ListenerBoard
     private let responder: Responder
     private let timeouts: ConnectionState.Timeouts
 
     /// - Parameters:
     ///   - tls: nil serves plain HTTP.
     ///   - certificates: those in use by the whole gateway, for health and metrics.
+    ///   - listeners: those of the whole gateway, for metrics.
+    ///   - version: of the gateway, for people.
     ///   - onListening: called for every address on which the agent listens.
     package convenience init(
-        options: RESTServerAgentOptions, tls: ServerTLS?, certificates: CertificateBoard, store: TagStore,
+        options: RESTServerAgentOptions, tls: ServerTLS?, certificates: CertificateBoard,
+        listeners: ListenerBoard = ListenerBoard(), version: String = "", store: TagStore,
         policy: PolicyBox, verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog,
         eventLoopGroup: any EventLoopGroup, logger: Logger,
         onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in }
     ) throws(RESTServerAgentError) {
         try self.init(
-            options: options, tls: tls, certificates: certificates, store: store, policy: policy,
-            verifier: verifier, arbiter: arbiter, audit: audit, eventLoopGroup: eventLoopGroup, logger: logger,
+            options: options, tls: tls, certificates: certificates, listeners: listeners, version: version,
+            store: store, policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
+            eventLoopGroup: eventLoopGroup, logger: logger,
             timeouts: .init(request: TimeAmount(options.limits.requestTimeout)), onListening: onListening)
     }
 
     init(
-        options: RESTServerAgentOptions, tls: ServerTLS?, certificates: CertificateBoard, store: TagStore,
+        options: RESTServerAgentOptions, tls: ServerTLS?, certificates: CertificateBoard,
+        listeners: ListenerBoard = ListenerBoard(), version: String = "", store: TagStore,
         policy: PolicyBox, verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog,
         eventLoopGroup: any EventLoopGroup, logger: Logger,
         timeouts: ConnectionState.Timeouts, onListening: @escaping @Sendable (SocketAddress) -> Void
@@ -55,10 +60,13 @@ package final class RESTServerAgent: Service {
         var logger = logger
         logger[metadataKey: "agent"] = "\(options.name)"
         self.logger = logger
-        self.tls = Mutex(tls)
+        let served = ServedTLS(tls)
+        self.served = served
+        self.listeners = listeners
         responder = RESTServerAgent.responder(
             options: options, store: store, policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
-            certificates: certificates, logger: logger)
+            certificates: certificates, listeners: listeners, version: version, served: { served.now?.identity },
+            logger: logger)
         registry = ConnectionRegistry(
             limit: options.limits.connections, limitPerAddress: options.limits.connectionsPerAddress,
             networks: responder.networks, logger: logger)
@@ -67,19 +75,24 @@ package final class RESTServerAgent: Service {
     /// What answers the agent's requests, with all its routes.
     static func responder(
         options: RESTServerAgentOptions, store: TagStore, policy: PolicyBox, verifier: PasswordVerifier,
-        arbiter: WriteArbiter, audit: AuditLog, certificates: CertificateBoard, logger: Logger
+        arbiter: WriteArbiter, audit: AuditLog, certificates: CertificateBoard,
+        listeners: ListenerBoard = ListenerBoard(), version: String = "",
+        served: @escaping @Sendable () -> TLSIdentity? = { nil }, logger: Logger
     ) -> Responder {
         let tags = TagRoutes(
             store: store, idsPerRequest: options.limits.idsPerRequest, arraysAsText: options.arrayValues == .string)
         let exposure = Exposure(items: options.items)
         let writes = WriteRoute(
             agent: options.name, isOn: options.writeEndpoint, idsPerRequest: options.limits.idsPerRequest)
-        let others = OtherRoutes(
-            verifier: verifier, certificates: certificates, offersLogin: options.anonymous,
-            writes: options.writeEndpoint)
+        let pages = OtherRoutes(offersLogin: options.anonymous, writes: options.writeEndpoint)
+        let health = HealthRoutes(
+            store: store, policy: policy, verifier: verifier, certificates: certificates, listeners: listeners,
+            version: version, served: served)
         return Responder(
             options: options,
-            routes: OpenAPIDocument.describing(tags.routes + [writes.route] + others.routes, options), store: store,
+            routes: OpenAPIDocument.describing(
+                tags.routes + [writes.route] + pages.routes + health.routes, options),
+            store: store,
             policy: policy, verifier: verifier, exposure: exposure,
             writing: WriteAccess.Grant(arbiter: arbiter, audit: audit, agent: options.name, exposure: exposure),
             logger: logger)
@@ -90,13 +103,19 @@ package final class RESTServerAgent: Service {
     /// - Parameter endsConnections: ends those that are open: other authorities are trusted now, or they have revoked
     ///   something, and who has logged in with such a certificate is not to stay.
     package func reload(tls: ServerTLS, endsConnections: Bool = false) {
-        self.tls.withLock { $0 = tls }
+        served.replace(tls)
         if endsConnections { registry.closeAll() }
     }
 
     package func run() async throws {
         // Every connection has ended by then: nobody waits for a write that has not begun.
         defer { responder.writing.gate.shut() }
+        let registry = registry, failures = responder.failures
+        listeners.join(options.name) {
+            ListenerCounts(
+                connections: registry.count, refusedConnections: registry.refusals, failedLogins: failures.count)
+        }
+        defer { listeners.leave(options.name) }
         let addresses = try ListenAddress.resolve(options.bind)
         try await withThrowingTaskGroup(of: Bool.self) { group in
             for address in addresses {
@@ -126,7 +145,7 @@ package final class RESTServerAgent: Service {
         let server = Server(
             childChannelSetup: RESTChannel(
                 registry: registry, timeouts: timeouts, limits: limits,
-                tls: { self.tls.withLock { $0 } }, responder: responder,
+                served: served, responder: responder,
                 budget: BodyBudget(bytes: limits.bodies)),
             configuration: ServerConfiguration(address: .hostname(address, port: Int(options.port))),
             onServerRunning: { channel in self.listening(channel) },
@@ -150,7 +169,7 @@ package final class RESTServerAgent: Service {
             "Listening",
             metadata: [
                 "address": "\(address.ipAddress ?? "?"):\(address.port ?? 0)",
-                "scheme": tls.withLock { $0 } == nil ? "http" : "https",
+                "scheme": served.now == nil ? "http" : "https",
             ])
         onListening(address)
     }

@@ -13,6 +13,7 @@ extension Reply {
         switch content {
         case .json: buffer.writeStaticString("Content-Type: application/json\r\nContent-Length: ")
         case .html: buffer.writeStaticString("Content-Type: text/html; charset=utf-8\r\nContent-Length: ")
+        case .metrics: buffer.writeStaticString("Content-Type: text/plain; version=0.0.4\r\nContent-Length: ")
         case .none: buffer.writeStaticString("Content-Length: ")
         }
         var length = JSONBytes(capacity: 20)
@@ -32,18 +33,24 @@ extension Reply {
 
 /// The fields that stand in every head, `Date` among them, made once a second.
 final class HTTPDate: Sendable {
-    private let last = Mutex<(second: Int64, fields: [UInt8])>((.min, []))
+    private let last = Mutex<(second: Int64, fields: [UInt8], strict: [UInt8])>((.min, [], []))
+
+    /// A year, as is usual; each answer begins it anew.
+    private static let strictTransport = "Strict-Transport-Security: max-age=31536000\r\n"
 
     /// From the end of the line of `Content-Length` to that of `Date`.
-    var commonFields: [UInt8] {
+    ///
+    /// - Parameter strict: with `Strict-Transport-Security` behind it.
+    func commonFields(strict: Bool = false) -> [UInt8] {
         let time = Timestamp.now
         let second = time.microseconds / 1_000_000
         return last.withLock { last in
             if last.second != second {
                 let hygiene = "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nDate: "
-                last = (second, Array(hygiene.utf8) + HTTPDate.text(time) + Array("\r\n".utf8))
+                let fields = Array(hygiene.utf8) + HTTPDate.text(time) + Array("\r\n".utf8)
+                last = (second, fields, fields + Array(HTTPDate.strictTransport.utf8))
             }
-            return last.fields
+            return strict ? last.strict : last.fields
         }
     }
 

@@ -6,6 +6,8 @@ struct Reply: Sendable {
     enum Content: Sendable {
         case json
         case html
+        /// The text form of Prometheus.
+        case metrics
         case none
     }
 

@@ -33,6 +33,8 @@ final class RequestServer: ChannelDuplexHandler {
     private let responder: Responder
     private let peer: Peer
     private let date: HTTPDate
+    /// nil where this connection has no TLS, or a certificate that no authority issued.
+    private let strictTransport: ServedTLS?
     private let pending: AsyncStream<Pending>.Continuation
     private var login: Responder.Login?
     private var waiting = CircularBuffer<Incoming>()
@@ -51,12 +53,13 @@ final class RequestServer: ChannelDuplexHandler {
 
     init(
         connection: ConnectionGuard, responder: Responder, peer: Peer, date: HTTPDate,
-        pending: AsyncStream<Pending>.Continuation
+        strictTransport: ServedTLS?, pending: AsyncStream<Pending>.Continuation
     ) {
         self.connection = connection
         self.responder = responder
         self.peer = peer
         self.date = date
+        self.strictTransport = strictTransport
         self.pending = pending
     }
 
@@ -174,7 +177,7 @@ final class RequestServer: ChannelDuplexHandler {
         let now = NIODeadline.now()
         connection.state.answerWritten(now)
         if reply.closes { connection.state.lastAnswerWritten(now) }
-        reply.encode(into: &unsent, common: date.commonFields)
+        reply.encode(into: &unsent, common: date.commonFields(strict: strictTransport?.isStrict ?? false))
         unsentAnswers += 1
         if unsent.readableBytes >= RequestServer.mostUnsent { flush() }
     }

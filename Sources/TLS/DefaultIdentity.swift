@@ -13,6 +13,13 @@ package enum DefaultIdentity {
             name: "default", certificateFile: certificateFile(dataDirectory: dataDirectory),
             keyFile: keyFile(dataDirectory: dataDirectory))
     }
+
+    /// Whether it is time to make it anew: 30 days or less are left, or the clock went back behind its beginning. One that
+    /// was imported is never due.
+    package static func isDue(_ identity: TLSIdentity, now: Int64) -> Bool {
+        guard identity.certificates.first.flatMap(Certificate.init(der:))?.isMadeHere ?? false else { return false }
+        return identity.validUntil - now <= renewalMargin || identity.validFrom > now
+    }
     package static func certificateFile(dataDirectory: String) -> String { "\(dataDirectory)/tls/default.pem" }
     package static func keyFile(dataDirectory: String) -> String { "\(dataDirectory)/tls/default.key" }
 

@@ -20,6 +20,15 @@ struct StatusCommand: ParsableCommand {
             Terminal.say("agent \(agent.name)  \(agent.type)  \(agent.state)  \(agent.details)")
             if let error = agent.lastError { Terminal.say("  last error   \(error)") }
         }
+        for certificate in status.certificates {
+            let left =
+                certificate.daysLeft >= 0
+                ? "\(certificate.daysLeft) days left" : "ended \(-certificate.daysLeft) days ago"
+            Terminal.say(
+                "certificate \(certificate.name)  \(certificate.role)  until "
+                    + "\(Terminal.time(certificate.validUntilMilliseconds)) UTC, \(left)  "
+                    + "for \(certificate.agents.joined(separator: ", "))")
+        }
         status.devices.forEach { $0.show() }
     }
 }

@@ -92,7 +92,7 @@ extension BrokenFile {
                 "13:32: error: \"actions\" is missing; it takes a list of browse, read, write",
                 "14:15: error: group \"VIEWERS\" stands twice (names that differ only in case are the same), "
                     + "first on line 13; rename one",
-                "14:24: warning: nothing in this version of Sallyport asks for \"gateway\" permissions; they have no effect",
+                "14:24: warning: nothing in this version of Sallyport asks for \"gateway\" permissions other than metrics",
                 "14:42: error: \"gateway\" takes a list of status, metrics, audit-log, found metric; did you "
                     + "mean \"metrics\"?",
                 "15:7: error: \"name\" is missing; it takes the name of the group",
@@ -119,7 +119,7 @@ extension BrokenFile {
 
                 """,
             problems: [
-                "7:22: warning: nothing in this version of Sallyport asks for \"gateway\" permissions; they have no effect",
+                "7:22: warning: nothing in this version of Sallyport asks for \"gateway\" permissions other than metrics",
                 "8:15: warning: the group anonymous has no effect: no enabled agent has anonymous: true",
                 "13:5: warning: \"tls\" has no effect with https: false",
                 "13:47: warning: \"ca-file\" has no effect while client-certificates: mode: is none",

@@ -55,6 +55,8 @@ private final class Receiver: Sendable {
         return messages
     }
 
+    var connectionCount: Int { connections.withLock { $0.count } }
+
     func hangUp() async {
         try? await channel.close()
         for connection in connections.withLock({ $0 }) { try? await connection.close() }
@@ -96,6 +98,64 @@ struct AuditForwardingTests {
             .init(
                 host: "localhost", port: UInt16(port), tls: TLSClientOptions(caFile: authority.certificateFile),
                 place: place), host: "press-shop", group: MultiThreadedEventLoopGroup.singleton)
+    }
+
+    @Test("authorities that change in their file count at once: the connection is made anew, and nothing is lost")
+    func changedAuthorities() async throws {
+        let directory = try TemporaryDirectory()
+        let authority = try await DemoAuthority(), other = try await DemoAuthority(name: "Other CA")
+        let port = try freePort()
+        let receiver = try await Receiver(try await authority.issue("syslog"), port: port)
+        let ca = try String(contentsOfFile: authority.certificateFile, encoding: .utf8)
+        try directory.write(ca, to: "ca.pem")
+        let file = try directory.write(
+            """
+            version: 1
+            gateway: { name: test, data-directory: data }
+            channels:
+              - name: S
+                driver: simulator
+                devices: [{ name: D, tags: [{ name: T, address: K0001, type: Long }] }]
+            audit: { forward: { syslog: { url: "syslog+tls://localhost:\(port)", tls: { ca-file: ca.pem } } } }
+            agents: []
+
+            """, to: "gateway.yaml")
+        let outcome = try await offPool { GatewayConfiguration.load(path: file, environment: [:]) }
+        let configuration = try #require(outcome.configuration, "\(outcome.problems)")
+        let lock = try DataDirectory(path: configuration.dataDirectory)
+        let users = try await UserStore.open(
+            dataDirectory: configuration.dataDirectory, minimumPasswordLength: configuration.minimumPasswordLength)
+        let audit = try await AuditLog.open(dataDirectory: configuration.dataDirectory)
+        let gateway = Gateway(
+            dataDirectory: lock, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
+            logger: Self.logger)
+        #expect(await gateway.apply(configuration) == [])
+        func arrives(_ number: Int) async throws {
+            try await audit.record([Self.event(number)])
+            try await eventually(within: .seconds(30), "entry \(number)") {
+                try Self.objects(receiver.messages()).contains("\(number)") ? true : nil
+            }
+        }
+        try await arrives(1)
+        _ = await gateway.lookAfterCertificates()
+        try await arrives(2)
+        #expect(receiver.connectionCount == 1)
+        #expect(gateway.certificates.certificates.map(\.role) == [.authority])
+        try directory.write(
+            ca + String(contentsOfFile: other.certificateFile, encoding: .utf8), to: "ca.pem")
+        #expect(await gateway.lookAfterCertificates(), "it is being written")
+        _ = await gateway.lookAfterCertificates()
+        try await arrives(3)
+        #expect(receiver.connectionCount == 2)
+        // A file that is no good leaves the connection that there is.
+        try directory.write("nothing", to: "ca.pem")
+        _ = await gateway.lookAfterCertificates()
+        _ = await gateway.lookAfterCertificates()
+        try await arrives(4)
+        #expect(receiver.connectionCount == 2)
+        await gateway.stop()
+        await gateway.endAudit()
+        await receiver.hangUp()
     }
 
     @Test("over TLS: framed, in order, again after an outage, and none lost")

@@ -28,6 +28,8 @@ struct Fixture: Sendable {
     let handles: [TagHandle]
     let audit: AuditLog
     let directory: String
+    let agent: RESTServerAgent
+    let certificates: CertificateBoard
 
     static func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
 
@@ -100,8 +102,10 @@ struct Fixture: Sendable {
         let audit = try await AuditLog.open(dataDirectory: directory)
         let arbiter = WriteArbiter(store: store, policy: policy, audit: audit, writers: writers)
         let (listening, signal) = AsyncStream.makeStream(of: SocketAddress.self)
+        let certificates = CertificateBoard()
         let agent = try RESTServerAgent(
-            options: options, tls: tls, certificates: CertificateBoard(), store: store, policy: policy,
+            options: options, tls: tls, certificates: certificates, version: "1.2.3 (test)", store: store,
+            policy: policy,
             verifier: verifier, arbiter: arbiter, audit: audit, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             logger: logger,
             timeouts: timeouts ?? .init(request: TimeAmount(options.limits.requestTimeout)),
@@ -115,7 +119,7 @@ struct Fixture: Sendable {
             if let address = await addresses.next() {
                 let fixture = Fixture(
                     address: address, store: store, users: users, verifier: verifier, policy: policy, handles: handles,
-                    audit: audit, directory: directory)
+                    audit: audit, directory: directory, agent: agent, certificates: certificates)
                 do {
                     try await body(fixture)
                 } catch {
