@@ -2,9 +2,19 @@ import Foundation
 import PackagePlugin
 
 /// `swift package e2e`: builds everything and runs the end-to-end suite, which drives the real binary against real peers.
+/// With `--all` the long hostile runs, too, that CI has no time for.
+///
+/// `swift package e2e [--all] [FILTER]`
 @main
 struct EndToEnd: CommandPlugin {
     func performCommand(context: PluginContext, arguments: [String]) throws {
+        let isAll = arguments.contains("--all")
+        // The tests ask for it, and say so where they are left out.
+        if isAll {
+            setenv("SALLYPORT_E2E", "all", 1)
+            // Examples for each operation; who has asked for another number gets it.
+            setenv("SALLYPORT_SCHEMATHESIS", "200", 0)
+        }
         let built = try packageManager.build(.all(includingTests: true), parameters: .init(echoLogs: true))
         guard built.succeeded else { throw Failure(description: "the build failed") }
         // Neither `swift test`, which waits for ever on the build folder that this command holds, nor the package
@@ -13,7 +23,7 @@ struct EndToEnd: CommandPlugin {
             path: ".build/debug/\(context.package.displayName)PackageTests.xctest")
         let code = try run([
             program.path(), "--testing-library", "swift-testing", "--no-parallel", "--filter",
-            arguments.first ?? "EndToEndTests",
+            arguments.first { !$0.hasPrefix("--") } ?? "EndToEndTests",
         ])
         guard code == 0 else { throw Failure(description: "the end-to-end suite failed") }
     }

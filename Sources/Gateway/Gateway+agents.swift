@@ -91,7 +91,7 @@ extension Gateway {
         let state = ListenerState(tls: tls)
         let (outcomes, outcome) = AsyncStream.makeStream(of: Result<Void, any Error>.self)
         let store = store, policy = policy, verifier = verifier, arbiter = arbiter, audit = audit
-        let eventLoops = eventLoops, certificates = certificates, listeners = listeners, logger = logger
+        let eventLoops = listenerLoops, certificates = certificates, listeners = listeners, logger = logger
         let version = version
         let task = Task {
             var isFirst = true

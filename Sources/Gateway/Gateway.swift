@@ -28,6 +28,8 @@ package actor Gateway {
     nonisolated let certificates = CertificateBoard()
     nonisolated let dataDirectory: DataDirectory
     nonisolated let eventLoops: any EventLoopGroup
+    /// Those of REST server agents: what strangers send there is not to keep devices waiting.
+    nonisolated let listenerLoops: any EventLoopGroup
     nonisolated let logger: Logger
     nonisolated let listeners = ListenerBoard()
     nonisolated let version: String
@@ -64,7 +66,7 @@ package actor Gateway {
     /// - Parameter clock: seconds since 1970, for what certificates have left.
     package init(
         dataDirectory: DataDirectory, users: UserStore, audit: AuditLog, eventLoops: any EventLoopGroup,
-        version: String = "", logger: Logger,
+        listenerLoops: (any EventLoopGroup)? = nil, version: String = "", logger: Logger,
         clock: @escaping @Sendable () -> Int64 = { Timestamp.now.microseconds / 1_000_000 }
     ) {
         self.version = version
@@ -72,6 +74,7 @@ package actor Gateway {
         self.dataDirectory = dataDirectory
         self.users = users
         self.eventLoops = eventLoops
+        self.listenerLoops = listenerLoops ?? eventLoops
         self.logger = logger
         policy = PolicyBox()
         verifier = PasswordVerifier(users: users)
@@ -96,6 +99,9 @@ package actor Gateway {
         await enterChange()
         defer { leaveChange() }
         refused = refusals
+        if let warning = OpenFiles.raise().warning(for: new) {
+            logger.warning("Too few files may be open", metadata: ["reason": "\(warning)"])
+        }
         let diff = ConfigurationDiff(from: configuration, to: new)
         let changes = ConfigurationDiff.words(from: configuration, to: new)
         configuration = new

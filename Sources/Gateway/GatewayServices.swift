@@ -1,6 +1,7 @@
 package import GatewayConfiguration
 import Glibc
 package import Logging
+import NIOCore
 import NIOPosix
 import SecurityPolicy
 import ServiceLifecycle
@@ -17,6 +18,9 @@ package struct GatewayServices {
         /// Why the old one goes on.
         case refused(String)
     }
+
+    /// For as long as the process lives.
+    private static let listenerLoops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
 
     private let configuration: GatewayConfiguration
     private let refusals: [String: String]
@@ -47,7 +51,7 @@ package struct GatewayServices {
         let audit = try await AuditLog.open(dataDirectory: path, options: configuration.audit, logger: logger)
         let gateway = Gateway(
             dataDirectory: dataDirectory, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
-            version: version, logger: logger)
+            listenerLoops: GatewayServices.listenerLoops, version: version, logger: logger)
         let control = ControlServer(
             path: dataDirectory.controlSocket, group: MultiThreadedEventLoopGroup.singleton, logger: logger
         ) { try await gateway.answer($0, $1) }

@@ -10,6 +10,12 @@ final class ConnectionGuard: ChannelInboundHandler {
     /// Fired from outside: the connection is to end, whatever it is doing.
     struct End: Sendable {}
 
+    /// Fired from outside: the connection is to end if nothing of it is being answered.
+    struct Yield: Sendable {}
+
+    /// Bytes that a request may take on the wire beside eight times its own.
+    private static let mostRaw = 64 << 10
+
     var state: ConnectionState
     private let period: TimeAmount
     private var context: ChannelHandlerContext?
@@ -18,11 +24,18 @@ final class ConnectionGuard: ChannelInboundHandler {
     var onSlowRequest: (() -> Void)?
     /// Called when a request takes more bytes on the wire than its parts could.
     var onPadding: (() -> Void)?
+    /// Called when the connection was asked to make room: whether it does.
+    var onYield: ((Bool) -> Void)?
+    /// Called once, when somebody has logged in.
+    var onLogin: (() -> Void)?
     /// Bytes that the request which is coming may take on the wire, and has taken.
     var allowance = Int.max
     private var taken = 0
     /// The first bytes of the request that is coming, as far as they came together.
     private var beginning: (bytes: UInt64, count: Int) = (0, 0)
+    /// Bytes that came for them, with what TLS puts around them. A record costs the same whether it holds a byte or
+    /// 16 KiB, and one of the handshake holds none.
+    private var raw = 0
 
     init(timeouts: ConnectionState.Timeouts, expectsHandshake: Bool) {
         state = ConnectionState(timeouts: timeouts, expectsHandshake: expectsHandshake, now: .now())
@@ -45,14 +58,34 @@ final class ConnectionGuard: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        raw += ConnectionGuard.unwrapInboundIn(data).readableBytes
+        context.fireChannelRead(data)
+        // A handshake with a chain of certificates fits, and so does a client that sends its head in ten-byte records.
+        if raw > ConnectionGuard.mostRaw + 8 * taken { context.close(promise: nil) }
+    }
+
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is End { context.close(promise: nil) } else { context.fireUserInboundEventTriggered(event) }
+        switch event {
+        case is End: context.close(promise: nil)
+        case is Yield:
+            onYield?(state.isAnswered)
+            if state.isAnswered { context.close(promise: nil) }
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// Somebody has logged in on the connection.
+    func loggedIn() {
+        onLogin?()
+        onLogin = nil
     }
 
     /// The bytes from here on are the next request's.
     func expectRequest(allowance: Int) {
         self.allowance = allowance
         taken = 0
+        raw = 0
     }
 
     /// Bytes that are about to be read.
@@ -102,6 +135,8 @@ final class ConnectionGuard: ChannelInboundHandler {
         context = nil
         onSlowRequest = nil
         onPadding = nil
+        onYield = nil
+        onLogin = nil
     }
 }
 

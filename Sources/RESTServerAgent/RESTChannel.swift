@@ -1,3 +1,4 @@
+import Glibc
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -19,6 +20,10 @@ struct RESTChannel: ServerChildChannel {
     /// A connection over the caps, or from a network that is not let in.
     struct Refused: Error {}
 
+    /// Bytes; the kernel doubles it for what it keeps beside them.
+    private static let sendBuffer: SocketOptionValue = 128 << 10
+    private static let mostReadAtOnce = 16 << 10
+
     let registry: ConnectionRegistry
     let timeouts: ConnectionState.Timeouts
     let limits: RequestLimits
@@ -36,7 +41,10 @@ struct RESTChannel: ServerChildChannel {
         return channel.eventLoop.makeCompletedFuture {
             let tls = served.now
             let pipeline = channel.pipeline.syncOperations
+            try bound(channel)
             let connection = ConnectionGuard(timeouts: timeouts, expectsHandshake: tls != nil)
+            connection.onYield = { [registry] in $0 ? registry.yields(channel) : registry.declines(channel) }
+            connection.onLogin = { [registry] in registry.keep(channel) }
             try pipeline.addHandler(connection)
             if let tls {
                 let handler = tls.handler { responder.refusedCertificate(of: peer, subject: $0, reason: $1) }
@@ -64,6 +72,22 @@ struct RESTChannel: ServerChildChannel {
             try pipeline.addHandler(server)
             return Value(channel: channel, peer: peer, requests: requests)
         }
+    }
+
+    /// What the kernel may hold of answers for a client that does not take them, and for how long: left to itself it
+    /// takes megabytes for each, and counts them as taken.
+    private func bound(_ channel: any Channel) throws {
+        guard let options = channel.syncOptions else { return }
+        try options.setOption(ChannelOptions.socketOption(.so_sndbuf), value: RESTChannel.sendBuffer)
+        let userTimeout = NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT)
+        try options.setOption(
+            ChannelOptions.Types.SocketOption(level: .tcp, name: userTimeout),
+            value: SocketOptionValue(clamping: timeouts.request.nanoseconds / 1_000_000))
+        // One read is one turn, and a small one: it may hold a TLS record for every 23 bytes.
+        try options.setOption(ChannelOptions.maxMessagesPerRead, value: 1)
+        try options.setOption(
+            ChannelOptions.recvAllocator,
+            value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 2048, maximum: RESTChannel.mostReadAtOnce))
     }
 
     /// Answers what has to wait for something, one request at a time, on the connection's event loop.

@@ -164,6 +164,11 @@ package final class RESTServerAgent: Service {
     }
 
     private func listening(_ channel: any Channel) {
+        let logger = logger
+        channel.eventLoop.execute {
+            // A listener that has ended already needs none.
+            try? channel.pipeline.syncOperations.addHandler(AcceptPause(logger: logger), position: .first)
+        }
         guard let address = channel.localAddress else { return }
         logger.info(
             "Listening",

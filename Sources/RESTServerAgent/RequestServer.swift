@@ -1,4 +1,5 @@
 import NIOCore
+import NIOTLS
 
 /// Last in the pipeline: serves one connection's requests in their order and writes the answers.
 ///
@@ -37,6 +38,7 @@ final class RequestServer: ChannelDuplexHandler {
     private let strictTransport: ServedTLS?
     private let pending: AsyncStream<Pending>.Continuation
     private var login: Responder.Login?
+    private var isLoginNoted = false
     private var waiting = CircularBuffer<Incoming>()
     /// The connection's task has a request.
     private var isPending = false
@@ -101,6 +103,7 @@ final class RequestServer: ChannelDuplexHandler {
         case .refusal(let reply): write(reply)
         case .request(let request):
             if let reply = responder.respondAtOnce(to: request, from: peer, login: &login) {
+                noteLogin()
                 write(reply, to: request)
             } else if let context {
                 isPending = true
@@ -113,11 +116,18 @@ final class RequestServer: ChannelDuplexHandler {
     private func answered(_ request: ServerRequest, _ reply: Reply, _ login: Responder.Login?) {
         isPending = false
         self.login = login
+        noteLogin()
         guard context != nil else { return }
         if !isTurnPlanned { servedThisTurn = 0 }
         write(reply, to: request)
         serveWaiting()
         flush()
+    }
+
+    private func noteLogin() {
+        if isLoginNoted || login == nil { return }
+        isLoginNoted = true
+        connection.loggedIn()
     }
 
     private func serveWaiting() {
@@ -234,6 +244,9 @@ final class RequestServer: ChannelDuplexHandler {
             serveWaiting()
             flush()
             closeAfterLast(context)
+        case TLSUserEvent.handshakeCompleted as TLSUserEvent:
+            if case .mapped = peer.certificate { connection.loggedIn() }
+            context.fireUserInboundEventTriggered(event)
         default: context.fireUserInboundEventTriggered(event)
         }
     }

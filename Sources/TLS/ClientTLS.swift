@@ -20,7 +20,7 @@ package final class ClientTLS: Sendable {
         let identity: TLSIdentity? = if let identity = options.identity { try TLSIdentity.load(identity) } else { nil }
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = options.minimumVersion == .v1_3 ? .tlsv13 : .tlsv12
-        configuration.cipherSuiteValues = ServerTLS.suites
+        configuration.cipherSuiteValues = ClientTLS.suites
         // Our own verifier judges, the host included; NIOSSL's would want the system's authorities read.
         configuration.certificateVerification = .noHostnameVerification
         configuration.trustRoots = .certificates([])
@@ -58,4 +58,12 @@ package final class ClientTLS: Sendable {
             return failure
         }
     }
+
+    /// Those of `ClientTLSRules`, in NIOSSL's names.
+    private static let suites: [NIOTLSCipher] = [
+        .TLS_AES_256_GCM_SHA384, .TLS_CHACHA20_POLY1305_SHA256, .TLS_AES_128_GCM_SHA256,
+        .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, .TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        .TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, .TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        .TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, .TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    ]
 }

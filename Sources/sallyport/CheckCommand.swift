@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gateway
 import GatewayConfiguration
 import Posture
 
@@ -43,6 +44,10 @@ struct CheckCommand: ParsableCommand {
                 format.format == .text ? "\(errors) \(errors == 1 ? "error" : "errors") in \(path.path)" : "")
         }
         guard format.format == .text else { return }
+        // Of this shell; a service may have another limit, and the gateway says so at its start.
+        if let warning = OpenFiles.raise().warning(for: configuration) {
+            Terminal.complain("\(path.path): warning: \(warning)")
+        }
         let tags = configuration.channels.flatMap(\.devices).map(\.definitions.count).reduce(0, +)
         let agents = configuration.agents.count(where: \.enabled)
         Terminal.say(

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import Testing
 
@@ -80,7 +81,8 @@ struct LimitTests {
             try await Fixture.run(try Self.options(change)) { fixture in
                 let kept = try [RawConnection(fixture.address), RawConnection(fixture.address)]
                 for one in kept {
-                    try await one.send(Fixture.request("GET", "/healthz"))
+                    // Logged in: they make no room for who comes later.
+                    try await one.send(Fixture.request("GET", "/iotgateway/browse"))
                     #expect(try await one.response().status == 200)
                 }
                 let extra = try RawConnection(fixture.address)
@@ -94,6 +96,30 @@ struct LimitTests {
                 try await kept[1].send(Fixture.request("GET", "/healthz"))
                 #expect(try await kept[1].response().status == 200)
             }
+        }
+    }
+
+    /// Who only holds connections keeps nobody out: the oldest on which nobody has logged in makes room.
+    @Test func newcomersMakeRoom() async throws {
+        let log = LogLines()
+        try await Fixture.run(try Self.options { $0.connections = 3 }, logger: Logger(label: "test") { _ in log }) {
+            fixture in
+            let user = try RawConnection(fixture.address)
+            try await user.send(Fixture.request("GET", "/iotgateway/browse"))
+            #expect(try await user.response().status == 200)
+            let silent = try RawConnection(fixture.address)
+            let slow = try RawConnection(fixture.address)
+            try await slow.send(Fixture.request("GET", "/healthz") + "GET /healthz HTTP/1.1\r\n")
+            #expect(try await slow.response().status == 200)
+            // Those that have just been served may not have gone yet.
+            var served = 0
+            while served < 20 { served += (try? await fixture.ask("GET", "/iotgateway/browse"))?.status == 200 ? 1 : 0 }
+            #expect(try await silent.receiveAll() == "")
+            // Its head was half there.
+            #expect(try await slow.receiveAll() == "")
+            try await user.send(Fixture.request("GET", "/iotgateway/browse"))
+            #expect(try await user.response().status == 200)
+            #expect(log.text.contains("Connection ended to make room"))
         }
     }
 

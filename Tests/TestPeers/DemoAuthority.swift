@@ -42,11 +42,11 @@ package final class DemoAuthority: Sendable {
     }
 
     /// Makes a key and its certificate. `names` as OpenSSL writes them: `DNS:localhost`, `IP:127.0.0.1`; negative `days`
-    /// make one that has expired.
+    /// make one that has expired. `revocationList` is where the authority would publish one.
     package func issue(
         _ commonName: String, organization: String? = nil, names: [String] = ["DNS:localhost", "IP:127.0.0.1"],
         usage: Usage = .server,
-        days: Int = 30
+        days: Int = 30, revocationList: String? = nil
     ) async throws -> Identity {
         let serial = String(UInt64.random(in: 1...UInt64(Int64.max)), radix: 16)
         let base = "\(commonName.filter { $0.isLetter || $0.isNumber })-\(serial)"
@@ -63,6 +63,7 @@ package final class DemoAuthority: Sendable {
             keyUsage = critical,digitalSignature
             extendedKeyUsage = \(usage.rawValue)
             \(names.isEmpty ? "" : "subjectAltName = \(names.joined(separator: ","))")
+            \(revocationList.map { "crlDistributionPoints = URI:\($0)" } ?? "")
 
             """, to: "\(base).cnf")
         let identity = Identity(
