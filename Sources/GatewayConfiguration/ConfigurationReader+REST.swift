@@ -25,7 +25,8 @@ extension ConfigurationReader {
         options.corsAllowedOrigins = section.list("cors-allowed-origins").compactMap { readOrigin($0, section) }
         options.arrayValues = section.choice("array-values", default: .array)
         if let limits = section.section(
-            "limits", keys: ["connections", "connections-per-address", "body", "request-timeout", "ids-per-request"])
+            "limits",
+            keys: ["connections", "connections-per-address", "body", "request-timeout", "ids-per-request", "streams"])
         {
             let preset = options.limits
             options.limits.connections = limits.integer("connections", in: 1...65_535, default: preset.connections)
@@ -36,6 +37,7 @@ extension ConfigurationReader {
                 "request-timeout", in: .seconds(1)...(.seconds(300)), default: preset.requestTimeout)
             options.limits.idsPerRequest = limits.integer(
                 "ids-per-request", in: 1...1_000_000, default: preset.idsPerRequest)
+            options.limits.streams = limits.integer("streams", in: 1...65_535, default: preset.streams)
         }
         options.items = readItems(section, isEnabled: isEnabled, isPublished: false)
         return options

@@ -69,8 +69,10 @@ final class ConnectionGuard: ChannelInboundHandler {
         switch event {
         case is End: context.close(promise: nil)
         case is Yield:
-            onYield?(state.isAnswered)
-            if state.isAnswered { context.close(promise: nil) }
+            // A stream is an answer that goes on; `limits.streams` keeps places from them.
+            let yields = state.isAnswered && !state.isStreaming
+            onYield?(yields)
+            if yields { context.close(promise: nil) }
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -165,7 +167,8 @@ final class ByteGate: ChannelInboundHandler {
     }
 
     private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-        if connection.state.isLingering { return }
+        // On a stream nothing more is taken; what comes with the client's end goes.
+        if connection.state.isLingering || connection.state.isStreaming { return }
         connection.bytesCome(bytes)
         context.fireChannelRead(ByteGate.wrapInboundOut(bytes))
         connection.bytesWereRead()

@@ -37,6 +37,8 @@ struct ConnectionState {
         case handshake(NIODeadline)
         case idle(NIODeadline)
         case request(NIODeadline)
+        /// An answer without an end: only the client that does not take it has a deadline.
+        case streaming
         case lingering(NIODeadline)
     }
 
@@ -55,6 +57,7 @@ struct ConnectionState {
     }
 
     var isLingering: Bool { if case .lingering = phase { true } else { false } }
+    var isStreaming: Bool { phase == .streaming }
     /// Every request that came whole has its answer, and the socket has taken it.
     var isAnswered: Bool { unanswered == 0 && untaken == 0 }
     /// Nothing asked, nothing to answer: it may be closed without loss.
@@ -70,7 +73,7 @@ struct ConnectionState {
 
     mutating func requestCame(_ now: NIODeadline) {
         unanswered += 1
-        if !isLingering { phase = .idle(now) }
+        if !isLingering, !isStreaming { phase = .idle(now) }
     }
 
     mutating func answerWritten(_ now: NIODeadline) {
@@ -81,8 +84,20 @@ struct ConnectionState {
         case .idle: phase = .idle(now)
         // The time that an answer took is not that of the client, who could send no faster than we read.
         case .request: phase = .request(now)
-        case .handshake, .lingering: break
+        case .handshake, .streaming, .lingering: break
         }
+    }
+
+    /// The head of an answer without an end has been written.
+    mutating func streamBegan(_ now: NIODeadline) {
+        unanswered = 0
+        phase = .streaming
+    }
+
+    /// A part of such an answer has been written, to be counted with `answersTaken`.
+    mutating func streamWritten(_ now: NIODeadline) {
+        if untaken == 0 { untakenSince = now }
+        untaken += 1
     }
 
     /// The socket has taken so many of the answers that were written.
@@ -102,6 +117,7 @@ struct ConnectionState {
         case .request(let since):
             return now - since > timeouts.request ? .request(answerable: unanswered == 0) : nil
         case .idle(let since): return unanswered == 0 && now - since > timeouts.idle ? .idle : nil
+        case .streaming: return nil
         case .lingering(let since): return now - since > timeouts.linger ? .linger : nil
         }
     }

@@ -4,7 +4,7 @@ extension HTMLPage {
         "use strict";
         const $ = id => document.getElementById(id);
         const shown = 1000;
-        let names = [], watched = [], timer = 0, asking = false;
+        let names = [], watched = [], timer = 0, asking = false, source = null;
 
         const say = (text, bad) => { $("status").textContent = text; $("status").className = bad ? "bad" : ""; };
 
@@ -69,7 +69,7 @@ extension HTMLPage {
           if ($("write-id")) $("write-id").value = name;
           for (const button of $("tags").querySelectorAll("button"))
             button.setAttribute("aria-pressed", watched.includes(button.textContent));
-          read();
+          if (source) { watch(); } else { read(); }
         }
 
         async function read() {
@@ -106,6 +106,35 @@ extension HTMLPage {
           timer = $("live").checked ? setInterval(() => document.hidden || read(), 1000) : 0;
         }
 
+        // Every change as the gateway tells it, over one connection, in place of asking again and again.
+        function watch() {
+          if (source) source.close();
+          source = null;
+          if (!$("watch").checked || !watched.length) return;
+          $("live").checked = false;
+          follow();
+          const seen = new Map();
+          source = new EventSource(
+            "/iotgateway/stream?" + watched.map(id => "ids=" + encodeURIComponent(id)).join("&"));
+          const on = (name, told) => source.addEventListener(name, event => told(JSON.parse(event.data, exact)));
+          on("values", data => {
+            for (const one of data.values) seen.set(one.id, { ...one, s: one.q, r: one.q ? "" : "not good" });
+            fill([...seen.values()]);
+          });
+          on("refused", data => {
+            for (const one of data.refused) seen.set(one.id, { ...one, s: false, v: null, t: 0 });
+            fill([...seen.values()]);
+          });
+          on("missed", () => say("Some changes were missed.", true));
+          on("end", data => say("The gateway ended the stream: " + data.reason, true));
+          source.onopen = () => say("Watching.");
+          source.onerror = event => {
+            if (event.target.readyState !== EventSource.CLOSED) return say("The stream was cut; coming back…", true);
+            $("watch").checked = false;
+            say("The gateway gives no stream of these tags.", true);
+          };
+        }
+
         async function write(id, text) {
           // As typed when it is JSON, so that a long number keeps its digits; anything else is a text.
           let value = JSON.stringify(text);
@@ -122,13 +151,15 @@ extension HTMLPage {
 
         $("filter").oninput = list;
         $("browse").onclick = browse;
-        $("live").onchange = () => { follow(); if ($("live").checked) read(); };
-        $("clear").onclick = () => { watched = []; $("ids").value = ""; list(); fill([]); };
+        $("live").onchange = () => { $("watch").checked = false; watch(); follow(); if ($("live").checked) read(); };
+        $("watch").onchange = () => { watch(); if (!$("watch").checked) say(""); };
+        $("clear").onclick = () => { watched = []; $("ids").value = ""; list(); fill([]); watch(); };
         $("form").onsubmit = event => {
           event.preventDefault();
           watched = $("ids").value.split(";").map(id => id.trim()).filter(id => id);
           list();
-          if (watched.length) { read(); } else { fill([]); say("Type an id first.", true); }
+          watch();
+          if (!watched.length) { fill([]); say("Type an id first.", true); } else if (!source) { read(); }
         };
         if ($("write")) $("write").onsubmit = event => {
           event.preventDefault();

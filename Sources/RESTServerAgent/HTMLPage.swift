@@ -76,6 +76,7 @@ enum HTMLPage {
           autocomplete="off" spellcheck="false">
         <button type="submit" id="read">Read</button></form>
         <div class="row spread"><label class="check"><input type="checkbox" id="live"> Read every second</label>
+        <label class="check"><input type="checkbox" id="watch"> Watch every change</label>
         <button type="button" id="clear" class="quiet">Clear</button></div>
         <p id="none" class="soft">Press a tag to read it, or type ids with a semicolon between them.</p>
         <div class="scroll"><table id="values" hidden><thead><tr><th scope="col">Tag</th>
@@ -111,6 +112,11 @@ enum HTMLPage {
         <details><summary><span class="verb">POST</span><code>/iotgateway/read</code></summary>
         <p>The same for many ids: a JSON array, with <code>Content-Type: application/json</code>.</p>
         <pre>["A","B"]</pre></details>
+        <details><summary><span class="verb">GET</span><code>/iotgateway/stream?ids=A&amp;ids=B</code></summary>
+        <p>Server-sent events: every change as it comes, until you close. <code>Last-Event-ID</code> goes on from there.</p>
+        <pre>event: values
+        id: 1a20ab0dbcd1a6cefeeff63b658-17
+        data: {"values":[{"id":"A","v":1,"q":true,"t":1608117831416}]}</pre></details>
         <details><summary><span class="verb">POST</span><code>/iotgateway/write</code></summary>
         <p>Only where <code>write-endpoint</code> is true. One result for each write, in order; where <code>s</code> is
         false, <code>r</code> begins with a code that says why.</p>

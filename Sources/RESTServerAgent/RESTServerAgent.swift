@@ -24,6 +24,7 @@ package final class RESTServerAgent: Service {
     private let served: ServedTLS
     private let listeners: ListenerBoard
     private let responder: Responder
+    private let feed: LiveFeed
     private let timeouts: ConnectionState.Timeouts
 
     /// - Parameters:
@@ -63,7 +64,7 @@ package final class RESTServerAgent: Service {
         let served = ServedTLS(tls)
         self.served = served
         self.listeners = listeners
-        responder = RESTServerAgent.responder(
+        (responder, feed) = RESTServerAgent.responder(
             options: options, store: store, policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
             certificates: certificates, listeners: listeners, version: version, served: { served.now?.identity },
             logger: logger)
@@ -72,13 +73,13 @@ package final class RESTServerAgent: Service {
             networks: responder.networks, logger: logger)
     }
 
-    /// What answers the agent's requests, with all its routes.
+    /// What answers the agent's requests, with all its routes, and what its streams are fed from.
     static func responder(
         options: RESTServerAgentOptions, store: TagStore, policy: PolicyBox, verifier: PasswordVerifier,
         arbiter: WriteArbiter, audit: AuditLog, certificates: CertificateBoard,
         listeners: ListenerBoard = ListenerBoard(), version: String = "",
         served: @escaping @Sendable () -> TLSIdentity? = { nil }, logger: Logger
-    ) -> Responder {
+    ) -> (Responder, LiveFeed) {
         let tags = TagRoutes(
             store: store, idsPerRequest: options.limits.idsPerRequest, arraysAsText: options.arrayValues == .string)
         let exposure = Exposure(items: options.items)
@@ -88,14 +89,19 @@ package final class RESTServerAgent: Service {
         let health = HealthRoutes(
             store: store, policy: policy, verifier: verifier, certificates: certificates, listeners: listeners,
             version: version, served: served)
-        return Responder(
+        let feed = LiveFeed(
+            store: store, exposure: exposure, limit: options.limits.streams,
+            arraysAsText: options.arrayValues == .string)
+        let stream = StreamRoute(store: store, feed: feed, idsPerRequest: options.limits.idsPerRequest)
+        let responder = Responder(
             options: options,
             routes: OpenAPIDocument.describing(
-                tags.routes + [writes.route] + pages.routes + health.routes, options),
+                tags.routes + [stream.route, writes.route] + pages.routes + health.routes, options),
             store: store,
             policy: policy, verifier: verifier, exposure: exposure,
             writing: WriteAccess.Grant(arbiter: arbiter, audit: audit, agent: options.name, exposure: exposure),
             logger: logger)
+        return (responder, feed)
     }
 
     /// Serves new connections with another certificate; those that are open keep theirs.
@@ -123,6 +129,10 @@ package final class RESTServerAgent: Service {
                     try await self.serve(address)
                     return true
                 }
+            }
+            group.addTask {
+                await self.feed.follow()
+                return false
             }
             group.addTask {
                 // Cancelled once the servers have ended.

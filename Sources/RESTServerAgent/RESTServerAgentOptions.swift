@@ -18,16 +18,19 @@ package struct RESTServerAgentOptions: Sendable, Equatable {
         package var body: Int
         package var requestTimeout: Duration
         package var idsPerRequest: Int
+        /// Open at a time; each is a connection too.
+        package var streams: Int
 
         package init(
             connections: Int = 512, connectionsPerAddress: Int = 64, body: Int = 1 << 20,
-            requestTimeout: Duration = .seconds(15), idsPerRequest: Int = 10_000
+            requestTimeout: Duration = .seconds(15), idsPerRequest: Int = 10_000, streams: Int = 256
         ) {
             self.connections = connections
             self.connectionsPerAddress = connectionsPerAddress
             self.body = body
             self.requestTimeout = requestTimeout
             self.idsPerRequest = idsPerRequest
+            self.streams = streams
         }
     }
 

@@ -14,11 +14,16 @@ extension Reply {
         case .json: buffer.writeStaticString("Content-Type: application/json\r\nContent-Length: ")
         case .html: buffer.writeStaticString("Content-Type: text/html; charset=utf-8\r\nContent-Length: ")
         case .metrics: buffer.writeStaticString("Content-Type: text/plain; version=0.0.4\r\nContent-Length: ")
+        case .events: buffer.writeStaticString("Content-Type: text/event-stream\r\nX-Accel-Buffering: no")
         case .none: buffer.writeStaticString("Content-Length: ")
         }
-        var length = JSONBytes(capacity: 20)
-        length.append(unsigned: UInt64(body.count))
-        buffer.writeBytes(length.bytes)
+        if content == .events {
+            if isChunked { buffer.writeStaticString("\r\nTransfer-Encoding: chunked") }
+        } else {
+            var length = JSONBytes(capacity: 20)
+            length.append(unsigned: UInt64(body.count))
+            buffer.writeBytes(length.bytes)
+        }
         buffer.writeBytes(common)
         for (name, value) in headers {
             buffer.writeStaticString(name)
@@ -26,7 +31,8 @@ extension Reply {
             buffer.writeString(value)
             buffer.writeStaticString("\r\n")
         }
-        if closes { buffer.writeStaticString("Connection: close\r\n\r\n") } else { buffer.writeStaticString("\r\n") }
+        if closes || stream != nil { buffer.writeStaticString("Connection: close\r\n") }
+        buffer.writeStaticString("\r\n")
         if !omitsBody { buffer.writeBytes(body) }
     }
 }

@@ -8,6 +8,8 @@ struct Reply: Sendable {
         case html
         /// The text form of Prometheus.
         case metrics
+        /// Server-sent events: no length, and the connection ends with them.
+        case events
         case none
     }
 
@@ -20,6 +22,10 @@ struct Reply: Sendable {
     var closes = false
     /// HEAD: the headers of the body without the body.
     var omitsBody = false
+    /// What follows the head, where the content is events.
+    var stream: LiveStream.Opening?
+    /// How events are framed.
+    var isChunked = true
 
     init(_ status: Status, _ content: Content = .json, body: [UInt8] = []) {
         self.status = status

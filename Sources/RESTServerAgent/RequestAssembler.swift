@@ -84,9 +84,10 @@ final class RequestAssembler: ChannelInboundHandler {
         let upgrades =
             head.method == .CONNECT
             || fields.connection.utf8.count > 0 && fields.connection.lowercased().contains("upgrade")
-        let request = ServerRequest(
+        var request = ServerRequest(
             method: head.method, target: head.uri, fields: fields, body: ByteBuffer(),
             keepsAlive: head.isKeepAlive && !upgrades)
+        request.takesChunks = head.version == .http1_1
         if fields.announcesBody {
             if let reply = early(request) { return refuse(reply) }
             connection.allowance = limits.wire(withBody: true)

@@ -30,7 +30,7 @@ final class RequestServer: ChannelDuplexHandler {
     /// Room for answers that a connection keeps between them.
     private static let keptRoom = 4 << 10
 
-    private let connection: ConnectionGuard
+    let connection: ConnectionGuard
     private let responder: Responder
     private let peer: Peer
     private let date: HTTPDate
@@ -39,19 +39,21 @@ final class RequestServer: ChannelDuplexHandler {
     private let pending: AsyncStream<Pending>.Continuation
     private var login: Responder.Login?
     private var isLoginNoted = false
-    private var waiting = CircularBuffer<Incoming>()
+    var waiting = CircularBuffer<Incoming>()
+    /// What the connection has become, for good.
+    var streaming: Streaming?
     /// The connection's task has a request.
     private var isPending = false
     private var isServing = false
     private var servedThisTurn = 0
     private var isTurnPlanned = false
     private var isReadHeld = false
-    private var isInputClosed = false
-    private var isQuiescing = false
+    private(set) var isInputClosed = false
+    private(set) var isQuiescing = false
     /// Answers that are to go out with the next flush.
     private var unsent = ByteBuffer()
     private var unsentAnswers = 0
-    private var context: ChannelHandlerContext?
+    private(set) var context: ChannelHandlerContext?
 
     init(
         connection: ConnectionGuard, responder: Responder, peer: Peer, date: HTTPDate,
@@ -77,6 +79,7 @@ final class RequestServer: ChannelDuplexHandler {
     private func end() {
         pending.finish()
         waiting.removeAll()
+        leaveStream()
         context = nil
     }
 
@@ -84,6 +87,7 @@ final class RequestServer: ChannelDuplexHandler {
 
     /// Takes the next of the connection. Answers leave with `flush`, which the caller calls when nothing follows at once.
     func take(_ incoming: Incoming) {
+        if streaming != nil { return }
         connection.state.requestCame(.now())
         if connection.state.isLingering { return }
         if waiting.isEmpty, mayServe { serve(incoming) } else { waiting.append(incoming) }
@@ -91,9 +95,9 @@ final class RequestServer: ChannelDuplexHandler {
 
     /// Nothing is before it, and the client takes its answers.
     private var mayServe: Bool {
-        guard !isPending, servedThisTurn < RequestServer.turn, !connection.state.isLingering, let context else {
-            return false
-        }
+        guard !isPending, streaming == nil, servedThisTurn < RequestServer.turn, !connection.state.isLingering,
+            let context
+        else { return false }
         return context.channel.isWritable
     }
 
@@ -147,14 +151,18 @@ final class RequestServer: ChannelDuplexHandler {
                 self.flush()
             }
         }
-        if isReadHeld, waiting.count < RequestServer.mostWaiting {
+        if isReadHeld, streaming == nil, waiting.count < RequestServer.mostWaiting {
             isReadHeld = false
             context.read()
         }
     }
 
     func read(context: ChannelHandlerContext) {
-        if waiting.count >= RequestServer.mostWaiting { isReadHeld = true } else { context.read() }
+        if waiting.count >= RequestServer.mostWaiting || streaming != nil {
+            isReadHeld = true
+        } else {
+            context.read()
+        }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -168,6 +176,7 @@ final class RequestServer: ChannelDuplexHandler {
         if context.channel.isWritable {
             serveWaiting()
             flush()
+            serveStream(isTick: false)
         }
         context.fireChannelWritabilityChanged()
     }
@@ -176,14 +185,22 @@ final class RequestServer: ChannelDuplexHandler {
 
     private func write(_ reply: Reply, to request: ServerRequest) {
         var reply = reply
-        if !request.keepsAlive { reply.closes = true }
+        reply.isChunked = request.takesChunks
+        guard let opening = reply.stream, !reply.omitsBody, let context else {
+            reply.stream = nil
+            if !request.keepsAlive { reply.closes = true }
+            return write(reply)
+        }
+        if connection.state.isLingering { return }
         write(reply)
+        flush()
+        beginStream(opening, isChunked: request.takesChunks, context)
     }
 
     private func write(_ reply: Reply) {
         if connection.state.isLingering { return }
         var reply = reply
-        if isQuiescing { reply.closes = true }
+        if isQuiescing, reply.stream == nil { reply.closes = true }
         let now = NIODeadline.now()
         connection.state.answerWritten(now)
         if reply.closes { connection.state.lastAnswerWritten(now) }
@@ -209,7 +226,7 @@ final class RequestServer: ChannelDuplexHandler {
         unsent = bytes
     }
 
-    private func answersTaken(_ count: Int, closes: Bool) {
+    func answersTaken(_ count: Int, closes: Bool) {
         connection.state.answersTaken(count, .now())
         guard let context else { return }
         if closes {
@@ -234,6 +251,7 @@ final class RequestServer: ChannelDuplexHandler {
         switch event {
         case is ChannelShouldQuiesceEvent:
             isQuiescing = true
+            if streaming != nil { return endStream(RequestServer.stopping) }
             guard connection.state.isQuiet else { return }
             // The farewell of TLS goes out and is not waited for: one client that does not answer it would keep the
             // listener, and with it one that is to take its place, for seconds.
@@ -241,6 +259,8 @@ final class RequestServer: ChannelDuplexHandler {
             connection.abort()
         case ChannelEvent.inputClosed as ChannelEvent:
             isInputClosed = true
+            // Who sends no more does not listen either, as far as anybody can tell.
+            if streaming != nil { return connection.abort() }
             serveWaiting()
             flush()
             closeAfterLast(context)

@@ -71,6 +71,13 @@ extension Responder {
         }
     }
 
+    /// What the login of a request that was let in stands on; nil when that is forgotten already.
+    func ground(of request: ServerRequest, on peer: Peer, _ login: Login?) -> Subscriber.Ground? {
+        guard request.fields.authorization.isEmpty else { return login.map { .receipt($0.receipt) } }
+        if case .mapped = peer.certificate { return .certificate(peer) }
+        return .anonymous
+    }
+
     // MARK: Authorization
 
     private func check(

@@ -115,7 +115,7 @@ struct Responder: Sendable {
             switch await principal(of: request, on: peer, from: client, login: &login) {
             case .failure(let refusal): return refusal.reply
             case .success(let principal):
-                return await serve(route, request, Asker(principal: principal, client: client))
+                return await serve(route, request, Asker(principal: principal, client: client), on: peer, login)
             }
         }
     }
@@ -130,24 +130,28 @@ struct Responder: Sendable {
             case nil: return nil
             case .failure(let refusal)?: return refusal.reply
             case .success(let principal)?:
-                return serveAtOnce(route, request, Asker(principal: principal, client: client))
+                return serveAtOnce(route, request, Asker(principal: principal, client: client), on: peer, login)
             }
         }
     }
 
-    private func serve(_ route: Route?, _ request: ServerRequest, _ asker: Asker) async -> Reply {
-        if let reply = serveAtOnce(route, request, asker) { return reply }
+    private func serve(
+        _ route: Route?, _ request: ServerRequest, _ asker: Asker, on peer: Peer, _ login: Login?
+    ) async -> Reply {
+        if let reply = serveAtOnce(route, request, asker, on: peer, login) { return reply }
         switch route?.access {
         case .tags(let action, let handle)?: return await handle(request, view(action, asker))
         case .writes(let handle)?:
             return await handle(request, WriteAccess(writing, principal: asker.principal, address: asker.client))
-        case .open?, .signedIn?, .gateway?, nil:
+        case .open?, .signedIn?, .gateway?, .events?, nil:
             return .failure(.notFound, "there is nothing at this path; see /iotgateway")
         }
     }
 
     /// nil when the route's handler has to wait for something.
-    private func serveAtOnce(_ route: Route?, _ request: ServerRequest, _ asker: Asker) -> Reply? {
+    private func serveAtOnce(
+        _ route: Route?, _ request: ServerRequest, _ asker: Asker, on peer: Peer, _ login: Login?
+    ) -> Reply? {
         guard let route else { return .failure(.notFound, "there is nothing at this path; see /iotgateway") }
         guard route.takes(request.method) else { return methodNotAllowed(route) }
         // What a page elsewhere can make a browser send without asking us first is not JSON.
@@ -165,13 +169,22 @@ struct Responder: Sendable {
             }
             return handle(request)
         case .tags(let action, _): return route.atOnce?(request, view(action, asker))
+        case .events(let action, let handle):
+            guard let ground = ground(of: request, on: peer, login) else {
+                return .failure(.serviceUnavailable, "the login is forgotten already; try again")
+                    .with("Retry-After", "1")
+            }
+            return handle(request, Subscriber(action, self, from: asker.client, on: ground))
         case .writes: return nil
         }
     }
 
-    private func view(_ action: TagAction, _ asker: Asker) -> TagView {
+    private func view(_ action: TagAction, _ asker: Asker) -> TagView { view(action, asker, store.directory) }
+
+    /// The tags of a directory, as this principal may see them now.
+    func view(_ action: TagAction, _ asker: Asker, _ directory: TagDirectory) -> TagView {
         TagView(
-            action: action, directory: store.directory, permissions: policy.permissions(for: asker.principal),
+            action: action, directory: directory, permissions: policy.permissions(for: asker.principal),
             exposure: exposure, asker: asker, trail: trail)
     }
 

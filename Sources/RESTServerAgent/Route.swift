@@ -14,6 +14,9 @@ struct Route: Sendable {
         case gateway(GatewayPermission, @Sendable (ServerRequest) -> Reply)
         /// Needs a principal, and sees the tags on which that may do this.
         case tags(TagAction, @Sendable (ServerRequest, TagView) async -> Reply)
+        /// Needs a principal, and is sent, for as long as that holds, the tags on which it may do this: the handler gets a
+        /// subscriber, through which they are seen anew each time.
+        case events(TagAction, @Sendable (ServerRequest, Subscriber) -> Reply)
         /// Needs a principal, and writes as that through the arbiter, which decides each write. Sees no tags.
         case writes(@Sendable (ServerRequest, WriteAccess) async -> Reply)
     }

@@ -13,6 +13,8 @@ struct ServerRequest: Sendable {
     var share: BodyBudget.Share?
     /// Whether the client wants the connection kept.
     var keepsAlive: Bool
+    /// Whether an answer may come in chunks: not where HTTP/1.0 is spoken.
+    var takesChunks = true
     /// Shared, since a request is handed on often and has many fields.
     private let head: Head
 
@@ -55,6 +57,7 @@ struct RequestFields: Sendable {
     /// Of every line of that name, in order.
     var forwardedFor: [String] = []
     var connection = ""
+    var lastEventID: String?
     /// Whether a body follows, as far as the head tells.
     var announcesBody: Bool {
         !transferEncodings.isEmpty || contentLengths.contains { $0.utf8.contains { $0 != 0x30 } }
@@ -79,6 +82,7 @@ struct RequestFields: Sendable {
             case 10 where isNamed(name, "connection"): connection += (connection.isEmpty ? "" : ",") + value
             case 12 where isNamed(name, "content-type"): contentType = contentType ?? value
             case 13 where isNamed(name, "authorization"): authorization.append(value)
+            case 13 where isNamed(name, "last-event-id"): lastEventID = lastEventID ?? value
             case 14 where isNamed(name, "content-length"): contentLengths.append(value)
             case 15 where isNamed(name, "x-forwarded-for"): forwardedFor.append(value)
             case 17 where isNamed(name, "transfer-encoding"): transferEncodings.append(value)

@@ -57,22 +57,33 @@ struct TagView: Sendable {
         Sight(permissions: permissions, handleLimit: directory.handleLimit, count: directory.count)
     }
 
+    /// The same eyes on another directory.
+    func seen(from directory: TagDirectory) -> TagView {
+        TagView(
+            action: action, directory: directory, permissions: permissions, exposure: exposure, asker: asker,
+            trail: trail)
+    }
+
     /// Finds tags by name, in order. What is refused of them goes to the audit log: one entry for all of a request.
-    func resolve(_ ids: ByteStrings) -> Resolution {
+    ///
+    /// - Parameter isNews: by index; what is none has been told before.
+    func resolve(_ ids: ByteStrings, telling isNews: (Int) -> Bool = { _ in true }) -> Resolution {
         let found = ids.bytes.withUnsafeBufferPointer { bytes in
             (0..<ids.count).map { directory.handle(utf8: UnsafeBufferPointer(rebasing: bytes[ids.range($0)])) }
         }
         let resolution = limit(found)
-        tellRefused(ids, found, resolution)
+        tellRefused(ids, found, resolution, isNews)
         return resolution
     }
 
     /// An unknown tag and a hidden one cost the same; only of the latter there is something to tell.
-    private func tellRefused(_ ids: ByteStrings, _ found: [TagHandle?], _ resolution: Resolution) {
+    private func tellRefused(
+        _ ids: ByteStrings, _ found: [TagHandle?], _ resolution: Resolution, _ isNews: (Int) -> Bool
+    ) {
         var refused: Int?
         var missing: Int?
         var count = 0
-        for index in found.indices where resolution.granted[index] == nil {
+        for index in found.indices where resolution.granted[index] == nil && isNews(index) {
             missing = missing ?? index
             guard found[index] != nil else { continue }
             refused = refused ?? index

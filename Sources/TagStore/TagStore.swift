@@ -107,6 +107,12 @@ package actor TagStore {
         return mailbox
     }
 
+    /// Opens a mailbox in place of another, in one step: what changes goes to the one or to the other.
+    package func resubscribe(_ old: Mailbox?, to handles: [TagHandle], mode: Mailbox.Mode) -> Mailbox {
+        if let old { unsubscribe(old) }
+        return subscribe(handles, mode: mode)
+    }
+
     /// How many mailboxes are open.
     package var subscriptions: Int { mailboxes.count }
 

@@ -175,6 +175,19 @@ struct AccessMatrixTests {
                 #expect((reason == "no permission to read") == (isKnown(name) && !isRead), "\(what) of \(name)")
             }
         case .tags(.write, _): Issue.record("writes go through the arbiter: \(route.path)")
+        case .events(let action, _):
+            #expect(action == .read, what)
+            let isAnyRead = names.contains {
+                isKnown($0) && policy.decide(principal, .read, TagName(validated: $0)).isAllowed
+            }
+            #expect(reply.status == (isAnyRead ? .ok : .forbidden), what)
+            #expect((reply.stream != nil) == isAnyRead, what)
+            guard let stream = reply.stream else { break }
+            for (index, name) in names.enumerated() {
+                let isRead = isKnown(name) && policy.decide(principal, .read, TagName(validated: name)).isAllowed
+                #expect((stream.resolution.known[index] != nil) == isKnown(name), "\(what) of \(name)")
+                #expect((stream.resolution.granted[index] != nil) == isRead, "\(what) of \(name)")
+            }
         case .writes:
             // `write-endpoint` is false: for administrators too.
             #expect(reply.status == .forbidden, what)
@@ -186,7 +199,12 @@ struct AccessMatrixTests {
     ) async -> Reply {
         var target = route.path
         var body = ByteBuffer()
-        if case .tags(.read, _) = route.access {
+        let takesIDs =
+            switch route.access {
+            case .tags(.read, _), .events: true
+            default: false
+            }
+        if takesIDs {
             if verb == .POST {
                 body.writeString("[" + names.map { "\"\($0)\"" }.joined(separator: ",") + "]")
             } else {

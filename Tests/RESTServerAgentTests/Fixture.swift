@@ -139,7 +139,8 @@ struct Fixture: Sendable {
         RESTServerAgent.responder(
             options: options, store: store, policy: policy, verifier: verifier,
             arbiter: WriteArbiter(store: store, policy: policy, audit: audit) { _ in nil }, audit: audit,
-            certificates: CertificateBoard(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            certificates: CertificateBoard(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        ).0
     }
 
     /// What the audit log holds of this, in order.

@@ -67,6 +67,11 @@ final class RawConnection: Sendable {
         }
     }
 
+    /// What comes next; nil at the end.
+    func receiveSome(_ most: Int = 65536) async throws -> [UInt8]? {
+        try await blocking { [descriptor] in try RawConnection.receive(descriptor, most) }
+    }
+
     /// One response with its `Content-Length`.
     func response(bodyless: Bool = false) async throws -> Response {
         try await blocking { [descriptor] in

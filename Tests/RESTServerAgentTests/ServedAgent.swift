@@ -5,6 +5,7 @@ import NIOSSL
 import ServiceLifecycle
 import TagStore
 import TLS
+import Tags
 import Testing
 import Writes
 
@@ -23,6 +24,7 @@ enum ServedAgent {
         try await users.add(name: "admin", password: Fixture.password, groups: [GroupOptions.administrators])
         let audit = try await AuditLog.open(dataDirectory: directory)
         let store = TagStore(), policy = PolicyBox()
+        _ = try await store.register([TagDefinition(name: TagName(validated: "Plant.PLC.Level"), dataType: .long)])
         let (listening, signal) = AsyncStream.makeStream(of: SocketAddress.self)
         let agent = try RESTServerAgent(
             options: try Fixture.options(), tls: tls, certificates: CertificateBoard(), store: store, policy: policy,

@@ -61,6 +61,14 @@ def browsing_and_reading(page, options):
     page.click("document.getElementById('live')")
     done("values are read again every second when asked to")
 
+    first = page.run(f"{ROWS}[0][1]")
+    page.click("document.getElementById('watch')")
+    page.until("document.getElementById('status').textContent === 'Watching.'", "the stream does not open")
+    page.until(f"{ROWS}[0][1] !== {json.dumps(first)}", "no change comes over the stream")
+    page.click("document.getElementById('watch')")
+    quiet(page, options.origin)
+    done("every change comes over a stream when asked to watch")
+
     page.run("document.getElementById('ids').select()")
     page.click("document.getElementById('ids')")
     page.run("document.getElementById('ids').select()")
