@@ -28,8 +28,7 @@ package struct CertificateDesk: Sendable {
         switch request {
         case .show(let name):
             let wanted = try name.map { [try find($0)] } ?? identities
-            return .certificates(
-                try await offPool { wanted.map { store(of: $0).describe(agents: use(of: $0).agents) } })
+            return .certificates(try await offPool { wanted.map(describe) })
         case .export(let name):
             let identity = try find(name)
             let chain = try await refusing { try store(of: identity).certificates() }
@@ -128,6 +127,16 @@ package struct CertificateDesk: Sendable {
         let use = use(of: identity)
         return IdentityStore(
             identity, dataDirectory: dataDirectory, purposes: use.purposes, machine: .current(), binds: use.binds)
+    }
+
+    /// Blocks on the disk.
+    private func describe(_ identity: TLSIdentityOptions) -> IdentityDescription {
+        var description = store(of: identity).describe(agents: use(of: identity).agents)
+        if identity == identities.first, !FileManager.default.fileExists(atPath: identity.certificateFile) {
+            description.problem =
+                "not made yet: the first start makes it, when an agent uses it; `sallyport certificate renew` makes it now"
+        }
+        return description
     }
 
     private func change(

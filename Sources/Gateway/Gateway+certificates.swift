@@ -122,8 +122,8 @@ extension Gateway {
         let told = certificateWatch.toldDefault
         guard identity.fingerprint != told else { return }
         certificateWatch.toldDefault = identity.fingerprint
-        // It begins when it is made: this one was made just now, by us.
-        guard identity.validFrom == now else { return }
+        // It begins when it is made: this one was made just now. One that was imported may be as young.
+        guard identity.validFrom == now, DefaultIdentity.isMadeHere(identity) else { return }
         logger.info(
             "Default certificate made",
             metadata: ["fingerprint": "\(identity.fingerprint)", "valid-until": "\(identity.expiry)"])

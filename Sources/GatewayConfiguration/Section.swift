@@ -130,7 +130,7 @@ struct Section {
         let printable = String(
             String.UnicodeScalarView(
                 text.unicodeScalars.prefix(61).map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
-        return text.unicodeScalars.count > 60 ? "\(printable.unicodeScalars.dropLast())…" : printable
+        return text.unicodeScalars.count > 60 ? "\(String(printable.unicodeScalars.dropLast()))…" : printable
     }
 
     static func isNull(_ scalar: Node.Scalar) -> Bool {

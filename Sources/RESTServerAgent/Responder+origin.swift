@@ -6,7 +6,7 @@ extension Responder {
         }
         return Reply(.ok, .none)
             .with("Access-Control-Allow-Methods", route.allow)
-            .with("Access-Control-Allow-Headers", "authorization, content-type")
+            .with("Access-Control-Allow-Headers", "authorization, content-type, last-event-id")
             .with("Access-Control-Max-Age", "600")
     }
 

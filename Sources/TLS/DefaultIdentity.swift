@@ -17,9 +17,14 @@ package enum DefaultIdentity {
     /// Whether it is time to make it anew: 30 days or less are left, or the clock went back behind its beginning. One that
     /// was imported is never due.
     package static func isDue(_ identity: TLSIdentity, now: Int64) -> Bool {
-        guard identity.certificates.first.flatMap(Certificate.init(der:))?.isMadeHere ?? false else { return false }
-        return identity.validUntil - now <= renewalMargin || identity.validFrom > now
+        isMadeHere(identity) && (identity.validUntil - now <= renewalMargin || identity.validFrom > now)
     }
+
+    /// Whether it is the self-signed one, as far as can be seen, and not one that was imported in its place.
+    package static func isMadeHere(_ identity: TLSIdentity) -> Bool {
+        identity.certificates.first.flatMap(Certificate.init(der:))?.isMadeHere ?? false
+    }
+
     package static func certificateFile(dataDirectory: String) -> String { "\(dataDirectory)/tls/default.pem" }
     package static func keyFile(dataDirectory: String) -> String { "\(dataDirectory)/tls/default.key" }
 

@@ -93,12 +93,18 @@ package struct IdentityStore: Sendable {
             let bare = name.hasPrefix("*.") ? String(name.dropFirst(2)) : name
             switch AlternativeName(parsing: bare) {
             case .address(let text) where bare == name: addresses.append(text)
-            case .host where bare.contains("@") == false && name.utf8.count <= 253: hosts.append(name)
+            case .host where isHostName(bare) && name.utf8.count <= 253: hosts.append(name)
             default:
-                throw TLSError(.host, reason: "\(name) is no host name and no address")
+                throw TLSError(.host, reason: "\"\(name)\" is no host name and no address")
             }
         }
         return SubjectNames(hostNames: hosts, addresses: addresses)
+    }
+
+    /// No label is empty, and the last one is no number: `10.0.0.999` is an address with a slip in it.
+    private static func isHostName(_ name: String) -> Bool {
+        let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+        return labels.allSatisfy { !$0.isEmpty } && labels.last?.utf8.allSatisfy { (0x30...0x39).contains($0) } == false
     }
 
     /// The certificates of the identity, DER, leaf first. It need not be valid, nor have its key.

@@ -75,7 +75,7 @@ struct BrowserTests {
                 "pictures": ProcessInfo.processInfo.environment[Self.pictures] ?? directory.path,
             ])
             // None may fall out of the script unseen.
-            #expect(seen.count == 16, "\(seen)")
+            #expect(seen.count == 17, "\(seen)")
             #expect(seen.allSatisfy { $0.hasPrefix("ok: ") })
         }
     }

@@ -6,7 +6,7 @@ import TestPeers
 ///
 /// A block that begins with ```` ```console ```` is a session: lines that begin with `$ ` are typed, `> ` goes on with
 /// the line before, what follows is the answer until the next command. In an answer `…` stands for anything, a run of
-/// digits for any other, and so do what looks like a token or a hash. An empty line parts two commands.
+/// digits for any other, with decimals or without, and so do what looks like a token or a hash. An empty line parts two commands.
 ///
 /// A block that begins with ```` ```diff ```` is a change that the reader makes to `gateway.yaml`.
 struct ManualPage: Sendable {
@@ -158,7 +158,7 @@ struct ManualPage: Sendable {
         line.replacing(/\b[0-9a-f]{32,}\b/, with: "#")
             .replacing(/sp_[A-Za-z0-9_-]{20,}/, with: "#")
             .replacing(/[A-Za-z0-9+\/_-]{40,}=*/, with: "#")
-            .replacing(/[0-9]+/, with: "0")
+            .replacing(/[0-9]+(\.[0-9]+)?/, with: "0")
             .replacing(/[ ─-]{2,}/, with: " ")
             .trimmingCharacters(" ")
     }

@@ -6,7 +6,7 @@ import Testing
 struct ManualTests {
     static let pages = [
         "users-and-permissions.md", "rest-server-agent.md", "audit-log.md", "writes.md", "command-line.md",
-        "certificates.md",
+        "certificates.md", "live-streams.md",
     ]
 
     /// The example configuration runs, with its Modbus device; one administrator `maria` exists, as after the page on the
@@ -63,6 +63,8 @@ struct ManualTests {
                     yes
                     $ echo yes
                     no
+                    $ echo 22.5 127.0.0.1
+                    15 127.0.0.1
                     ```
                     ```diff
                     -two: 2
@@ -79,6 +81,6 @@ struct ManualTests {
                     ```
                     """))
         let differences = try await page.play(in: directory.path)
-        #expect(differences.map { String($0.prefix(15)) } == ["docs/page.md:4:", "docs/page.md:14"])
+        #expect(differences.map { String($0.prefix(15)) } == ["docs/page.md:4:", "docs/page.md:16"])
     }
 }

@@ -21,7 +21,10 @@ struct ReverseProxyTests {
           - name: Simulation
             driver: simulator
             devices:
-              - { name: Press1, tags: [{ name: Setpoint, address: K0001, type: Double }] }
+              - name: Press1
+                tags:
+                  - { name: Setpoint, address: K0001, type: Double }
+                  - { name: Count, address: "RAMP (1000, 0, 1000000, 1)", type: Long }
         agents:
           - name: api
             type: rest-server
@@ -151,6 +154,56 @@ struct ReverseProxyTests {
                     return shown.output.contains("maria") ? shown.output : nil
                 }
                 #expect(logged.contains("\"\(Self.allowed)\"") && !logged.contains("\"127.0.0.1\""), "\(logged)")
+            }
+        }
+    }
+
+    @Test("a stream goes through it as it comes, and ends with its login")
+    func stream() async throws {
+        let agent = try freePort(), proxy = try freePort()
+        let plant = try Plant(Self.configuration(port: agent))
+        try await plant.add(user: "maria", password: "correct horse battery staple", "--administrator")
+        // Without any administrator nobody is served.
+        try await plant.add(user: "boss", password: "correct horse battery staple", "--administrator")
+        let path = "/stream?ids=Simulation.Press1.Count"
+        try await plant.running { _ in
+            try await Self.withProxy(plant, proxy: proxy, agent: agent) {
+                #expect(try await Self.ask(plant, proxy, from: Self.other, throughProxy: true, path).status == 403)
+                /// Lines of curl that has gone through the proxy, until the stream ends.
+                func withStream(_ more: [String], _ body: (LineQueue<String>) async throws -> Void) async throws {
+                    try await withPeerProcess(
+                        "curl",
+                        [
+                            "-sSN", "--interface", Self.allowed, "--resolve",
+                            "gateway.plant.example:\(proxy):127.0.0.1", "--cacert", plant.directory.file("ca.pem"),
+                            "-u", Self.login, "-o", "/dev/stderr",
+                            "https://gateway.plant.example:\(proxy)/iotgateway\(path)",
+                        ] + more,
+                        isReady: { $0.hasPrefix("retry:") }
+                    ) { try await body($1) }
+                }
+                func next(_ lines: LineQueue<String>, _ field: String) async throws -> String {
+                    String(try await lines.first { $0.hasPrefix(field + ": ") }.dropFirst(field.count + 2))
+                }
+                var last = ""
+                try await withStream([]) { lines in
+                    for _ in 0..<4 {
+                        last = try await next(lines, "id")
+                        // A proxy that collected some KiB first would be most of a minute behind.
+                        let time = try await next(lines, "data").firstMatch(of: /"t":([0-9]+)/).flatMap { Double($0.1) }
+                        let age = Date().timeIntervalSince1970 - (time ?? 0) / 1000
+                        #expect(age < 10)
+                    }
+                }
+                try await withStream(["-H", "Last-Event-ID: \(last)"]) { lines in
+                    // The same run of the agent, and nothing missed.
+                    let event = try await next(lines, "event"), id = try await next(lines, "id")
+                    #expect(event == "values" && id.prefix { $0 != "-" } == last.prefix { $0 != "-" }, "\(id) \(last)")
+                    #expect(try await plant.command("user", "disable", "maria").code == 0)
+                    _ = try await lines.first { $0 == "event: end" }
+                    let reason = try await next(lines, "data")
+                    #expect(reason == #"{"reason":"the login no longer holds: log in again"}"#)
+                }
             }
         }
     }

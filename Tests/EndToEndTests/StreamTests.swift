@@ -60,6 +60,30 @@ struct StreamTests {
         }
     }
 
+    @Test("the manual's program in Python follows a stream, and ends when its login does")
+    func manualProgram() async throws {
+        let rest = try freePort()
+        let plant = try await PlantConfiguration(restPort: rest).plant()
+        try await plant.add(user: "maria", password: "plenty of words for the boss", "--administrator")
+        let page = try String(contentsOfFile: "\(packageRoot)/docs/live-streams.md", encoding: .utf8)
+        let parts = page.split(separator: "```python\n", maxSplits: 1)
+        let program = String(try #require(parts.last?.split(separator: "\n```", maxSplits: 1).first))
+        try #require(parts.count == 2 && program.contains("127.0.0.1:39320"))
+        try plant.directory.write(program.replacing("39320", with: "\(rest)"), to: "watch.py")
+        let command = "cd '\(plant.directory.path)' && exec python3 watch.py >&2"
+        try await plant.running { _ in
+            // Its first line has come.
+            try await withPeerProcess(
+                "bash", ["-c", command], isReady: { $0.wholeMatch(of: /Simulation\.Press1\.Count [0-9]+ True/) != nil }
+            ) { _, lines in
+                _ = try await lines.first { $0.hasPrefix("Simulation.Press1.Count ") }
+                let changed = try await plant.command("user", "password", "maria", input: "other words of the boss\n")
+                #expect(changed.code == 0, "\(changed.errors)")
+                _ = try await lines.first { $0.hasPrefix("urllib.error.HTTPError: HTTP Error 401") }
+            }
+        }
+    }
+
     @Test("500 idle streams over HTTPS cost less than 100 MB in all")
     func manyIdleStreams() async throws {
         let rest = try freePort()

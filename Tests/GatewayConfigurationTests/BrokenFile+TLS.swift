@@ -15,6 +15,7 @@ extension BrokenFile {
                   - { name: c, type: mqtt, enabled: false, url: ssl://b, tls: { pin-sha256: ["AAE=", [a]] } }
                   - { name: d, type: mqtt, enabled: false, url: ssl://b, tls: { pin-sha256: ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9="] } }
                   - { name: e, type: mqtt, enabled: false, url: ssl://b, tls: { pin: x } }
+                  - { name: f, type: mqtt, enabled: false, url: ssl://b, tls: { pin-sha256: ["\(String(repeating: "AB:", count: 31))AB"] } }
 
                 """,
             problems: [
@@ -24,6 +25,7 @@ extension BrokenFile {
                 "6:86: error: \"pin-sha256\" takes \(pins), found a list",
                 "7:78: error: \"pin-sha256\" takes \(pins); found \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=\"",
                 "8:65: error: unknown key \"pin\"; known here: ca-file, identity, pin-sha256, crl-file, verify",
+                "9:78: error: \"pin-sha256\" takes \(pins); found \"\(String(repeating: "AB:", count: 20))…\"",
             ]),
         BrokenFile(
             name: "revocation lists",

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import GatewayConfiguration
 import Logging
 import NIOPosix
@@ -59,32 +60,10 @@ struct CertificateWatchTests {
 
     @Test("the default certificate is made anew while it is served, at 30 days left and after a clock that ran ahead")
     func renewal() async throws {
-        let folder = try TemporaryDirectory()
-        let port = try freePort()
-        let file = try folder.write(
-            """
-            version: 1
-            gateway: { name: test, data-directory: data }
-            channels:
-              - name: S
-                driver: simulator
-                devices: [{ name: D, tags: [{ name: T, address: K0001, type: Long }] }]
-            agents: [{ name: api, type: rest-server, port: \(port), items: [{ tags: "**" }] }]
-
-            """, to: "gateway.yaml")
-        let configuration = try #require(
-            try await offPool { GatewayConfiguration.load(path: file, environment: [:]).configuration })
-        let lock = try DataDirectory(path: configuration.dataDirectory)
-        let users = try await UserStore.open(
-            dataDirectory: configuration.dataDirectory, minimumPasswordLength: configuration.minimumPasswordLength)
-        let audit = try await AuditLog.open(dataDirectory: configuration.dataDirectory)
-        let day: Int64 = 86_400
         let now = ManualClock()
-        let log = LoggedMessages()
-        let gateway = Gateway(
-            dataDirectory: lock, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
-            logger: log.logger, clock: { now.seconds })
-        #expect(await gateway.apply(configuration) == [])
+        let watched = try await WatchedGateway(clock: now)
+        let (gateway, log, port) = (watched.gateway, watched.log, watched.port)
+        let day: Int64 = 86_400
         func served() -> WatchedCertificate? {
             let all = gateway.certificates.certificates
             #expect(all.count == 1 && all.first?.role == .server && all.first?.agents == ["api"])
@@ -115,19 +94,82 @@ struct CertificateWatchTests {
         now.advance(-400 * day)
         _ = await gateway.lookAfterCertificates()
         #expect(served()?.validUntil == now.seconds + 365 * day)
+        let certificates = try await watched.end().filter { $0.action == "certificate" }
+        #expect(certificates.map(\.object) == ["default", "api", "default", "api"], "\(certificates)")
+    }
+
+    @Test("one that was imported in its place is replaced, not made, even within the second in which it was issued")
+    func imported() async throws {
+        let authority = try await DemoAuthority()
+        let issued = try await authority.issue("gateway")
+        let now = ManualClock(try await offPool { try CertificateTerm.ofCertificate(issued.certificateFile).from })
+        let watched = try await WatchedGateway(clock: now)
+        #expect(watched.log.count("Default certificate made") == 1)
+        for (file, name) in [(issued.keyFile, "default.key"), (issued.certificateFile, "default.pem")] {
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            try text.write(toFile: "\(watched.dataDirectory)/tls/\(name)", atomically: false, encoding: .utf8)
+        }
+        await watched.gateway.refreshCertificates()
+        #expect(watched.log.count("Certificate replaced") == 1)
+        #expect(watched.log.count("Default certificate made") == 1)
+        let certificates = try await watched.end().filter { $0.action == "certificate" }
+        #expect(certificates.map(\.object) == ["api"], "\(certificates)")
+    }
+}
+
+/// A gateway with one REST server agent that serves the default certificate.
+private struct WatchedGateway {
+    let gateway: Gateway
+    let log = LoggedMessages()
+    let port: Int
+    let dataDirectory: String
+    private let audit: AuditLog
+    private let folder: TemporaryDirectory
+
+    init(clock: ManualClock) async throws {
+        folder = try TemporaryDirectory()
+        port = try freePort()
+        let file = try folder.write(
+            """
+            version: 1
+            gateway: { name: test, data-directory: data }
+            channels:
+              - name: S
+                driver: simulator
+                devices: [{ name: D, tags: [{ name: T, address: K0001, type: Long }] }]
+            agents: [{ name: api, type: rest-server, port: \(port), items: [{ tags: "**" }] }]
+
+            """, to: "gateway.yaml")
+        let configuration = try #require(
+            try await offPool { GatewayConfiguration.load(path: file, environment: [:]).configuration })
+        dataDirectory = configuration.dataDirectory
+        let lock = try DataDirectory(path: dataDirectory)
+        let users = try await UserStore.open(
+            dataDirectory: dataDirectory, minimumPasswordLength: configuration.minimumPasswordLength)
+        audit = try await AuditLog.open(dataDirectory: dataDirectory)
+        gateway = Gateway(
+            dataDirectory: lock, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
+            logger: log.logger, clock: { clock.seconds })
+        #expect(await gateway.apply(configuration) == [])
+    }
+
+    /// Stops it.
+    ///
+    /// - Returns: what its audit log holds.
+    func end() async throws -> [AuditEntry] {
         await gateway.stop()
         try await audit.flush()
-        let reader = AuditReader(dataDirectory: configuration.dataDirectory)
+        let reader = AuditReader(dataDirectory: dataDirectory)
         let entries = try await offAuditPool { Result { try reader.entries(after: 0, limit: 100) } }.get()
-        let certificates = entries.filter { $0.action == "certificate" }
-        #expect(certificates.map(\.object) == ["default", "api", "default", "api"], "\(certificates)")
         await gateway.endAudit()
+        return entries
     }
 }
 
 /// Seconds since 1970 that pass when they are told to.
 private final class ManualClock: Sendable {
-    private let box = Mutex<Int64>(1_800_000_000)
+    private let box: Mutex<Int64>
+    init(_ seconds: Int64 = 1_800_000_000) { box = Mutex(seconds) }
     var seconds: Int64 { box.withLock { $0 } }
     func advance(_ seconds: Int64) { box.withLock { $0 += seconds } }
 }

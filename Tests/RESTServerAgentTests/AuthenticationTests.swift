@@ -129,6 +129,8 @@ struct AuthenticationTests {
             #expect(yes.status == 200)
             #expect(yes.headers["access-control-allow-origin"] == "https://hmi.example")
             #expect(yes.headers["access-control-allow-methods"] == "GET, HEAD, POST")
+            // The last for a page that goes on with a stream by other means than the browser's EventSource.
+            #expect(yes.headers["access-control-allow-headers"] == "authorization, content-type, last-event-id")
             #expect(yes.headers["vary"] == "Origin")
             for origin in ["https://hmi.example.evil", "http://hmi.example", "null", "*", "https://HMI.example"] {
                 let no = try await fixture.ask("OPTIONS", "/iotgateway/read", ask + ["Origin: \(origin)"])

@@ -185,6 +185,25 @@ struct StreamTests {
         }
     }
 
+    /// A quarter of a minute: what is promised to proxies and to clients with a timeout. The bound is for slow machines.
+    @Test(.timeLimit(.minutes(1))) func silenceIsBrokenByAComment() async throws {
+        try await Fixture.run { fixture in
+            let client = try await StreamClient(fixture.address, [Self.five], patience: 30)
+            let first = try await client.first("values")
+            // A change that is not the stream's: the comment has a newer place to resume from.
+            await fixture.set([(5, .integer(8))])
+            let comment = try #require(await client.next(comments: true))
+            #expect(comment.isComment && comment.name.isEmpty && comment.data.isEmpty, "\(comment)")
+            let place = try #require(comment.id)
+            #expect(place != first.id)
+            let again = try await StreamClient(
+                fixture.address, [Self.five], [Fixture.admin, "Last-Event-ID: \(place)"])
+            await fixture.set([(0, .integer(2))])
+            let next = try #require(await again.next())
+            #expect(try next.name == "values" && next.values == ["Simulator.T2.5S=2"], "\(next)")
+        }
+    }
+
     /// Nothing changes there: the tick sees it.
     @Test func anIdleStreamEndsToo() async throws {
         try await Fixture.run { fixture in

@@ -234,7 +234,10 @@ struct IdentityImportTests {
         #expect(said.hasPrefix(sentence), "\(said)")
     }
 
-    @Test(arguments: ["a b", "", "a@b", "*.10.0.0.1", "http://x", "a\nb", "*"]) func refusesNames(_ name: String) {
+    @Test(arguments: [
+        "a b", "", "a@b", "*.10.0.0.1", "http://x", "a\nb", "*", "10.0.0.999", "10.0.1", "press.7", "1234",
+        "press..plant", ".press", "press.",
+    ]) func refusesNames(_ name: String) {
         let said = refusal { try forge.store().request(subject: "CN=a", names: [name]) }
         #expect(said.hasSuffix("is no host name and no address"), "\(said)")
     }

@@ -190,6 +190,31 @@ def ask(page, options, method="GET", path="/iotgateway/browse", headers=None, bo
         ".then(async r => [r.status, await r.text()], e => ['refused', String(e)])")
 
 
+def manual_streams(browser, options):
+    """Runs the scripts of docs/live-streams.md as they stand there: on the gateway's page, and on one of another site."""
+    manual = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/live-streams.md")
+    with open(manual, encoding="utf-8") as file:
+        scripts = [part.split("```", 1)[0] for part in file.read().split("```js\n")[1:]]
+    login = "Basic " + base64.b64encode(f"{options.user}:{options.password}".encode()).decode()
+    other = {"https://gateway:39320": options.origin, '"Bearer " + token': json.dumps(login)}
+    pages = (
+        (options.origin + "/iotgateway", [(options.user, options.password)], {}),
+        (f"http://localhost:{options.allowed_port}/", [], other),
+    )
+    for script, (address, logins, texts) in zip(scripts, pages, strict=True):
+        for theirs, ours in {**texts, "Plant.PLC1.Level": options.tag}.items():
+            expect(theirs in script, f"docs/live-streams.md lacks {theirs}")
+            script = script.replace(theirs, ours)
+        page = browser.page(logins=logins)
+        page.open(address)
+        page.run("window.told = []; console.log = (...all) => window.told.push(all.map(String))")
+        page.run("{" + script + "}; 0")
+        told = page.until("window.told.length > 2 && window.told", f"on {address} the manual's script tells nothing")
+        expect(all(one[0] == options.tag and one[2] == "true" for one in told), f"the manual's script tells {told}")
+        page.open("about:blank")
+    done("the manual's scripts follow a stream, on the gateway's page and on one of another site")
+
+
 def other_origins(browser, options):
     login = "Basic " + base64.b64encode(f"{options.user}:{options.password}".encode()).decode()
     as_json = {"Authorization": login, "Content-Type": "application/json"}
@@ -210,6 +235,7 @@ def other_origins(browser, options):
     status, text = ask(page, options, "DELETE", headers={"Authorization": login})
     expect(status == "refused", f"a page may send DELETE: {status}")
     done("a method that the preflight does not name is refused by the browser")
+    manual_streams(browser, options)
 
     page = browser.page()
     page.open(f"http://localhost:{options.other_port}/")
