@@ -109,6 +109,9 @@ final class ConnectionGuard: ChannelInboundHandler {
         if taken > allowance { onPadding?() }
     }
 
+    /// Bytes behind the last answer: a client that sends its whole body before it looks for an answer is to see it.
+    func bytesAreDropped(_ bytes: ByteBuffer) { taken += bytes.readableBytes }
+
     /// Whether the request that is coming begins as one does: a word of capitals, and a space behind it where that has
     /// come already.
     var beginsWithMethod: Bool {
@@ -167,8 +170,9 @@ final class ByteGate: ChannelInboundHandler {
     }
 
     private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        if connection.state.isLingering { return connection.bytesAreDropped(bytes) }
         // On a stream nothing more is taken; what comes with the client's end goes.
-        if connection.state.isLingering || connection.state.isStreaming { return }
+        if connection.state.isStreaming { return }
         connection.bytesCome(bytes)
         context.fireChannelRead(ByteGate.wrapInboundOut(bytes))
         connection.bytesWereRead()

@@ -34,7 +34,7 @@ extension Responder {
     func principalAtOnce(
         of request: ServerRequest, on peer: Peer, from client: ClientAddress, login: inout Login?
     ) -> Result<Principal, Refusal>? {
-        if let refusal = certificateRefusal(peer) { return .failure(refusal) }
+        if let refusal = certificateRefusal(peer, from: client) { return .failure(refusal) }
         if request.fields.authorization.isEmpty { return withoutHeader(request, on: peer, from: client) }
         if let principal = heldPrincipal(of: request, login: &login) { return .success(principal) }
         login = nil
@@ -55,7 +55,7 @@ extension Responder {
 
     /// The answer to a request that needs a principal and whose head shows that it has none; nil when it may have one.
     func refusalByHead(of request: ServerRequest, on peer: Peer, from client: ClientAddress) -> Refusal? {
-        if let refusal = certificateRefusal(peer) { return refusal }
+        if let refusal = certificateRefusal(peer, from: client) { return refusal }
         if request.fields.authorization.isEmpty {
             if case .failure(let refusal) = withoutHeader(request, on: peer, from: client) { return refusal }
             return nil
@@ -73,7 +73,7 @@ extension Responder {
 
     /// What the login of a request that was let in stands on; nil when that is forgotten already.
     func ground(of request: ServerRequest, on peer: Peer, _ login: Login?) -> Subscriber.Ground? {
-        guard request.fields.authorization.isEmpty else { return login.map { .receipt($0.receipt) } }
+        guard request.fields.authorization.isEmpty else { return login.map { .receipt($0.receipt, on: peer) } }
         if case .mapped = peer.certificate { return .certificate(peer) }
         return .anonymous
     }
@@ -137,11 +137,7 @@ extension Responder {
         _ request: ServerRequest, on peer: Peer, from client: ClientAddress
     ) -> Result<Principal, Refusal> {
         if case .mapped(let certificate, let holder) = peer.certificate {
-            guard !certificate.hasExpired() else {
-                let failure = LoginFailureLog.Failure.certificate(
-                    name: certificate.name, reason: "the client certificate has expired since the connection began")
-                return .failure(refuse(failure, .certificate, certificate.name, from: client))
-            }
+            if certificate.hasExpired() { return .failure(refuse(expired: certificate, client)) }
             let principal: Principal
             switch holder {
             case .principal(let fixed): principal = fixed
@@ -162,10 +158,23 @@ extension Responder {
         return .success(.anonymous)
     }
 
-    /// Where certificates are required, one that says nothing to us lets nobody in, whatever else is sent.
-    private func certificateRefusal(_ peer: Peer) -> Refusal? {
-        guard certificates.mode == .required, case .unmapped = peer.certificate else { return nil }
-        return Refusal(reply: .failure(.forbidden, "the client certificate is not one that this agent lets in"))
+    /// Where certificates are required, one that says nothing to us, or has expired, lets nobody in, whatever else is
+    /// sent.
+    private func certificateRefusal(_ peer: Peer, from client: ClientAddress) -> Refusal? {
+        guard certificates.mode == .required else { return nil }
+        switch peer.certificate {
+        case .unmapped:
+            return Refusal(reply: .failure(.forbidden, "the client certificate is not one that this agent lets in"))
+        case .mapped(let certificate, _): return certificate.hasExpired() ? refuse(expired: certificate, client) : nil
+        case .none: return nil
+        }
+    }
+
+    /// The handshake was before its end, or resumed a session of that time.
+    private func refuse(expired certificate: ClientCertificate, _ client: ClientAddress) -> Refusal {
+        let failure = LoginFailureLog.Failure.certificate(
+            name: certificate.name, reason: "the client certificate has expired since the connection began")
+        return refuse(failure, .certificate, certificate.name, from: client)
     }
 
     private func asksToLogIn(_ request: ServerRequest) -> Bool {

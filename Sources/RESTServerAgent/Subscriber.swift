@@ -8,13 +8,15 @@ struct Subscriber: Sendable {
     enum Ground: Sendable {
         case anonymous
         case certificate(Peer)
-        case receipt(PasswordVerifier.Receipt)
+        case receipt(PasswordVerifier.Receipt, on: Peer)
     }
 
     /// Why a stream ends, for people.
     struct Ended: Error, Equatable {
         let reason: String
     }
+
+    private static let certificateExpired = Ended(reason: "the client certificate has expired")
 
     let action: TagAction
     private let responder: Responder
@@ -35,7 +37,7 @@ struct Subscriber: Sendable {
         case .anonymous: return .anonymous
         case .certificate(let peer):
             guard case .mapped(let certificate, let holder) = peer.certificate, !certificate.hasExpired() else {
-                throw Ended(reason: "the client certificate has expired")
+                throw Subscriber.certificateExpired
             }
             switch holder {
             case .principal(let principal): return principal
@@ -43,11 +45,16 @@ struct Subscriber: Sendable {
                 if let user = responder.verifier.principal(ofUser: name) { return user }
                 throw Ended(reason: "the user whose certificate it is has been removed or disabled")
             }
-        case .receipt(var receipt):
+        case .receipt(var receipt, let peer):
+            if responder.certificates.mode == .required, case .mapped(let certificate, _) = peer.certificate,
+                certificate.hasExpired()
+            {
+                throw Subscriber.certificateExpired
+            }
             guard let principal = responder.verifier.present(&receipt) else {
                 throw Ended(reason: "the login no longer holds: log in again")
             }
-            ground = .receipt(receipt)
+            ground = .receipt(receipt, on: peer)
             return principal
         }
     }

@@ -1,5 +1,3 @@
-import COpenSSL
-
 /// From when until when something counts. Seconds since 1970.
 package struct CertificateTerm: Sendable, Equatable {
     package var from: Int64
@@ -26,30 +24,7 @@ package struct CertificateTerm: Sendable, Equatable {
 
     /// Of the revocation list in a PEM or DER file that is due first; nil when none says when the next comes.
     package static func ofRevocationLists(_ path: String) throws(TLSError) -> CertificateTerm? {
-        let bytes = try BoundedFile(path: path).bytes
-        ERR_clear_error()
-        defer { ERR_clear_error() }
-        var terms: [CertificateTerm?] = []
-        let memory = try MemoryBIO(reading: bytes)
-        while let list = unsafe PEM_read_bio_X509_CRL(memory.pointer, nil, noPassword, nil) {
-            unsafe terms.append(take(list))
-        }
-        if terms.isEmpty {
-            let memory = try MemoryBIO(reading: bytes)
-            defer { withExtendedLifetime(memory) {} }
-            if let list = unsafe d2i_X509_CRL_bio(memory.pointer, nil) { unsafe terms.append(take(list)) }
-        }
-        guard !terms.isEmpty else {
-            throw TLSError(.contents, path: path, reason: "holds no revocation list (-----BEGIN X509 CRL-----)")
-        }
-        return terms.compactMap(\.self).min { $0.until < $1.until }
-    }
-
-    /// Takes over the caller's reference.
-    private static func take(_ list: OpaquePointer) -> CertificateTerm? {
-        defer { unsafe X509_CRL_free(list) }
-        guard let next = unsafe X509_CRL_get0_nextUpdate(list) else { return nil }
-        return unsafe CertificateTerm(
-            from: CertificateTime.seconds(X509_CRL_get0_lastUpdate(list)), until: CertificateTime.seconds(next))
+        let bytes = try RevocationLists.contents(of: path)
+        return try RevocationList.all(in: bytes, path: path).compactMap(\.term).min { $0.until < $1.until }
     }
 }

@@ -1,4 +1,3 @@
-import COpenSSL
 import Glibc
 
 /// What lies at a path, links followed, so that two looks can be told apart. Equal when the contents and the permission
@@ -36,8 +35,9 @@ package struct FileState: Sendable, Equatable {
             return
         }
         do throws(TLSError) {
-            let file = try BoundedFile(path: path)
-            contents = .bytes(digest: FileState.digest(file.bytes), access: file.access)
+            // The largest of all that is looked at: a list that could not be read would look the same for ever.
+            let file = try BoundedFile(path: path, limit: RevocationLists.sizeLimit)
+            contents = .bytes(digest: Digest.sha256(file.bytes), access: file.access)
             // The clock of a file system ticks in milliseconds: what changed just now may change again without a trace.
             stamp = age > 2 ? seen : nil
         } catch {
@@ -58,12 +58,5 @@ package struct FileState: Sendable, Equatable {
             modified: [status.st_mtim.tv_sec, status.st_mtim.tv_nsec],
             changed: [status.st_ctim.tv_sec, status.st_ctim.tv_nsec])
         return (stamp, abs(time(nil) - status.st_ctim.tv_sec))
-    }
-
-    private static func digest(_ bytes: [UInt8]) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
-        var count: UInt32 = 0
-        guard unsafe EVP_Digest(bytes, bytes.count, &digest, &count, EVP_sha256(), nil) == 1 else { return bytes }
-        return Array(digest[..<Int(count)])
     }
 }

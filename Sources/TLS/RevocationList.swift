@@ -49,9 +49,11 @@ import COpenSSL
         guard isWhole else { return nil }
     }
 
-    /// By when there is to be another, seconds since 1970; nil when it does not say.
-    var nextUpdate: Int64? {
-        unsafe X509_CRL_get0_nextUpdate(pointer).map { unsafe CertificateTime.seconds($0) }
+    /// Until there is to be another; nil when it does not say.
+    var term: CertificateTerm? {
+        guard let next = unsafe X509_CRL_get0_nextUpdate(pointer) else { return nil }
+        return unsafe CertificateTerm(
+            from: CertificateTime.seconds(X509_CRL_get0_lastUpdate(pointer)), until: CertificateTime.seconds(next))
     }
 
     /// Whether it bears this issuer's name.

@@ -4,8 +4,6 @@ package struct RevocationLists: Sendable {
     package static let sizeLimit = 16 << 20
 
     package let path: String
-    /// By when the first of them is to be replaced, seconds since 1970; nil when none says so.
-    package let nextUpdate: Int64?
     /// Tells one set of revoked certificates from another; lists that were only issued anew have the same.
     let revoked: String
     /// Tells one file from another.
@@ -15,12 +13,16 @@ package struct RevocationLists: Sendable {
     /// Reads the file: PEM with one or several lists, or DER with one. It blocks on the disk: not for the cooperative
     /// thread pool. Signatures and times are looked at when a certificate is judged.
     package static func load(path: String) throws(TLSError) -> RevocationLists {
-        let bytes = try BoundedFile(path: path, limit: sizeLimit, what: "revocation list").bytes
+        let bytes = try contents(of: path)
         let lists = try RevocationList.all(in: bytes, path: path)
         return RevocationLists(
-            path: path, nextUpdate: lists.compactMap(\.nextUpdate).min(),
-            revoked: lists.map(\.revoked).joined(separator: ","), fingerprint: Digest.text(Digest.sha256(bytes)),
-            lists: lists)
+            path: path, revoked: lists.map(\.revoked).joined(separator: ","),
+            fingerprint: Digest.text(Digest.sha256(bytes)), lists: lists)
+    }
+
+    /// The whole file.
+    static func contents(of path: String) throws(TLSError) -> [UInt8] {
+        try BoundedFile(path: path, limit: sizeLimit, what: "revocation list").bytes
     }
 
     /// False when OpenSSL has no memory.

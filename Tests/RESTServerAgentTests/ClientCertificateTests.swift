@@ -120,6 +120,70 @@ struct ClientCertificateTests {
         }
     }
 
+    /// A session that is resumed is not judged again: it ends with the authorities and lists that it was judged by.
+    @Test(arguments: ["-tls1_2", "-tls1_3"])
+    func aRevokedCertificateResumesNothing(_ version: String) async throws {
+        let certificates = try await ServerCertificates()
+        let viewer = try await certificates.clients.issue("viewer", organization: "Plant", names: [], usage: .client)
+        let folder = try TemporaryDirectory()
+        let list = try await certificates.clients.revocationList(of: viewer, in: folder)
+        let tls = try certificates.configuration(isRequired: true)
+        try await Fixture.run(try Self.options(.required), tls: tls) { fixture in
+            let request = "GET \(Self.target) HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
+            let client =
+                "printf '\(request)' | openssl s_client -connect 127.0.0.1:\(fixture.address.port ?? 0) \(version) "
+                + "-cert \(viewer.certificateFile) -key \(viewer.keyFile) -ign_eof"
+            func ask(_ session: String) async throws -> String {
+                try await runCommand("sh", ["-c", "\(client) \(session) \(folder.file("session")) 2>&1 || true"])
+            }
+            let new = try await ask("-sess_out")
+            #expect(new.contains("New, TLSv") && new.contains("\"s\":true"), "\(new)")
+            let resumed = try await ask("-sess_in")
+            #expect(resumed.contains("Reused, TLSv") && resumed.contains("\"s\":true"), "\(resumed)")
+            let trust = try ClientTrust.load(
+                caFile: certificates.clients.certificateFile, revocationFile: list, isRequired: true)
+            fixture.agent.reload(
+                tls: try ServerTLS(identity: certificates.identity, clients: trust), endsConnections: true)
+            let revoked = try await ask("-sess_in")
+            #expect(!revoked.contains("Reused, TLSv") && !revoked.contains("HTTP/1.1"), "\(revoked)")
+            let refused = try await fixture.entries { $0.outcome == "refused" }
+            #expect(refused.contains { $0.reason.contains("was revoked on ") })
+        }
+    }
+
+    /// On a connection that has outlived the certificate no password helps where a certificate is required.
+    @Test(arguments: [ClientCertificateOptions.Mode.optional, .required])
+    func anExpiredCertificateAndAPassword(_ mode: ClientCertificateOptions.Mode) async throws {
+        let certificates = try await ServerCertificates()
+        let viewer = try await certificates.clients.issue(
+            "viewer", organization: "Plant", names: [], usage: .client, days: -1)
+        let chain = try NIOSSLCertificate.fromPEMFile(viewer.certificateFile)
+        let tls = try certificates.configuration(isRequired: mode == .required)
+        try await Fixture.run(try Self.options(mode), tls: tls) { fixture in
+            let responder = fixture.responder(try Self.options(mode))
+            let peer = Peer(ClientAddress("127.0.0.1"))
+            peer.show(responder.examine(chain[0], of: peer))
+            var login: Responder.Login?
+            for (header, status) in [
+                ([], Status.unauthorized), ([Fixture.admin], mode == .required ? .unauthorized : .ok),
+            ] {
+                var headers = HTTPHeaders()
+                for field in header { headers.add(name: "Authorization", value: String(field.dropFirst(15))) }
+                let request = ServerRequest(
+                    method: .GET, target: Self.target, fields: RequestFields(headers), body: ByteBuffer(),
+                    keepsAlive: true)
+                #expect(await responder.respond(to: request, from: peer, login: &login).status == status)
+            }
+            // The same for a stream that goes on.
+            _ = await fixture.verifier.verify(user: "admin", password: Fixture.password, client: "127.0.0.1")
+            let receipt = try #require(fixture.verifier.receipt(user: "admin", password: Fixture.password))
+            var subscriber = Subscriber(
+                .read, responder, from: peer.address, on: .receipt(receipt, on: peer))
+            let isThere = (try? subscriber.principal()) != nil
+            #expect(isThere == (mode == .optional))
+        }
+    }
+
     /// Nobody becomes anonymous whose certificate names a user that is not let in.
     @Test func wrongIsNotAnonymous() async throws {
         let certificates = try await ServerCertificates()

@@ -92,6 +92,8 @@ struct ExpiryTests {
         let soon = try revocationList(of: new, days: 3), later = try revocationList(of: old, days: 30)
         #expect(try days(.ofRevocationLists(write([later.pem, soon.pem], "crl.pem"))) == 3)
         #expect(try days(.ofRevocationLists(write([later.der], "crl.der"))) == 30)
+        let large = [UInt8](repeating: 0x0A, count: 2 << 20)
+        #expect(try days(.ofRevocationLists(write([large, soon.pem], "large.crl"))) == 3)
         for path in [try write([leaf.keyPEM], "key"), "\(folder.path)/nothing"] {
             #expect(throws: TLSError.self) { try CertificateTerm.ofCertificate(path) }
             #expect(throws: TLSError.self) { try CertificateTerm.ofAuthorities(path) }
@@ -148,6 +150,18 @@ struct FileStateTests {
         handle.write(Data("two".utf8))
         #expect(FileState(path: link, before: before) != before)
         #expect(FileState(path: folder.path) != one)
+    }
+
+    @Test("revocation lists of megabytes are told apart, and what is larger is not read")
+    func large() throws {
+        let path = "\(folder.path)/large.crl"
+        func state(_ size: Int, _ byte: UInt8) throws -> FileState {
+            try Data(repeating: byte, count: size).write(to: URL(fileURLWithPath: path))
+            return FileState(path: path)
+        }
+        #expect(try state(3 << 20, 1) != state(3 << 20, 2))
+        #expect(try state(RevocationLists.sizeLimit, 1) != state(RevocationLists.sizeLimit, 2))
+        #expect(try state(RevocationLists.sizeLimit + 1, 1) == state(RevocationLists.sizeLimit + 1, 2))
     }
 
     @Test("a file that looks untouched is not read again")

@@ -135,8 +135,7 @@ struct PeerVerifierTests {
         let large = [UInt8](repeating: 0x41, count: (16 << 20) + 1)
         #expect(try problem(large)?.reason == "is larger than 16 MiB, so it is no revocation list")
         let path = try folder.write("a.crl", good + (try authority.revocationList(valid: -60..<3600)))
-        let lists = try RevocationLists.load(path: path)
-        let left = try #require(lists.nextUpdate) - CertificateTime.now
+        let left = try #require(try CertificateTerm.ofRevocationLists(path)).until - CertificateTime.now
         #expect((3500...3600).contains(left))
     }
 
