@@ -109,7 +109,8 @@ final class ConnectionGuard: ChannelInboundHandler {
         if taken > allowance { onPadding?() }
     }
 
-    /// Bytes behind the last answer: a client that sends its whole body before it looks for an answer is to see it.
+    /// Bytes that come behind the last answer and that nobody reads: they count, or the rest of a large body that was
+    /// refused would look like nothing but the wrapping of records, and its client would not see the answer.
     func bytesAreDropped(_ bytes: ByteBuffer) { taken += bytes.readableBytes }
 
     /// Whether the request that is coming begins as one does: a word of capitals, and a space behind it where that has

@@ -167,13 +167,8 @@ struct CertificateReloadTests {
                 try await runCommand("openssl", ["x509", "-in", "\(folder)/default.pem", "-noout", "-pubkey"])
             }
             let before = try await key(), serial = try await scene.serial()
-            // With the same key and 20 days: due.
-            try await runCommand(
-                "openssl",
-                [
-                    "req", "-x509", "-key", "\(folder)/default.key", "-days", "20", "-subj", "/CN=test", "-addext",
-                    "subjectAltName=DNS:localhost", "-out", "\(folder)/default.pem",
-                ])
+            // As the gateway would have made it with the same key 345 days ago: due.
+            try await age("\(folder)/default")
             _ = try await gateway.log.first { $0.contains("Default certificate made") }
             _ = try await gateway.log.first { $0.contains("Certificate replaced") }
             let renewed = try await scene.serial()
@@ -186,6 +181,25 @@ struct CertificateReloadTests {
             let again = try await gateway.get("/browse", port: port, user: PlantConfiguration.viewer)
             #expect(again.status == 200)
         }
+    }
+
+    /// Puts a default certificate with 20 days left in the place of the one at `base.pem`, for the key at `base.key`.
+    private func age(_ base: String) async throws {
+        let scratch = try TemporaryDirectory()
+        let script = """
+            cd "$0"; : >index; openssl rand -hex 16 | sed s/^./5/ >serial; now=$(date +%s)
+            printf '%s\\n' '[ca]' default_ca=own '[own]' database=index serial=serial new_certs_dir=. \
+            default_md=sha256 policy=any '[any]' commonName=supplied '[own_extensions]' \
+            basicConstraints=critical,CA:FALSE keyUsage=critical,digitalSignature extendedKeyUsage=serverAuth \
+            subjectKeyIdentifier=hash subjectAltName=DNS:localhost >ca.cnf
+            openssl req -new -key "$1.key" -subj /CN=test -out csr
+            openssl ca -batch -notext -config ca.cnf -selfsign -keyfile "$1.key" -extensions own_extensions -in csr \
+            -startdate "$(date -ud @$((now - 345 * 86400)) +%Y%m%d%H%M%SZ)" \
+            -enddate "$(date -ud @$((now + 20 * 86400)) +%Y%m%d%H%M%SZ)" -out aged.pem
+            chmod 600 aged.pem
+            mv aged.pem "$1.pem"
+            """
+        try await runCommand("bash", ["-ec", script, scratch.path, base])
     }
 
     @Test("what ends soon is warned of: log at every start, status, readyz, metrics")

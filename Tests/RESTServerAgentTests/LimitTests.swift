@@ -1,5 +1,7 @@
 import Logging
 import NIOCore
+import SecurityPolicy
+import Tags
 import Testing
 
 @testable import RESTServerAgent
@@ -42,6 +44,17 @@ struct LimitTests {
             let fits = try await fixture.ask(
                 "POST", "/iotgateway/read", body: "[\"\(String(repeating: "a", count: 60))\"]")
             #expect(fits.status == 200)
+        }
+    }
+
+    /// A client that looks at the answer only when it has sent all of its body gets it.
+    @Test func whoSendsAllOfALargeBodySeesTheAnswer() async throws {
+        try await Fixture.run(try Self.options { $0.body = 64 }) { fixture in
+            let connection = try RawConnection(fixture.address)
+            // More than the kernel keeps for somebody who does not read.
+            let body = String(repeating: " ", count: 20_000_000)
+            try await connection.send(HostileTests.post + "Content-Length: \(body.utf8.count)\r\n\r\n" + body)
+            #expect(try await connection.response().status == 413)
         }
     }
 
@@ -132,6 +145,27 @@ struct LimitTests {
             try await user.send(Fixture.request("GET", "/iotgateway/browse"))
             #expect(try await user.response().status == 200)
             #expect(log.text.contains("Connection ended to make room"))
+        }
+    }
+
+    /// A stream is an answer that goes on, also where nobody has logged in for it.
+    @Test func aStreamMakesNoRoom() async throws {
+        var options = try Self.options { $0.connections = 3 }
+        options.anonymous = true
+        try await Fixture.run(options) { fixture in
+            let rule = PermissionRule(tags: try TagPattern("Simulator.T2.5S"), actions: [.browse, .read])
+            fixture.policy.replace(
+                PolicySnapshot(groups: try Fixture.groups() + [GroupOptions(name: "Anonymous", allow: [rule])]))
+            let stream = try await StreamClient(fixture.address, ["Simulator.T2.5S"], [])
+            #expect(stream.head.hasPrefix("HTTP/1.1 200 "), "\(stream.head)")
+            _ = try await stream.first("values")
+            // The stream is the oldest, so that it is asked first; a connection after it that is ended shows that some
+            // were asked.
+            var others: [RawConnection] = []
+            for _ in 0..<8 { others.append(try RawConnection(fixture.address)) }
+            #expect(try await others[0].receiveAll() == "")
+            await fixture.set([(0, .integer(2))])
+            try await stream.wait(for: ["Simulator.T2.5S=2"])
         }
     }
 

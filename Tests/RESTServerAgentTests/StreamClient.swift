@@ -65,6 +65,7 @@ final class StreamClient {
 
     let connection: RawConnection
     private(set) var head = ""
+    private let patience: Int
     private var raw: [UInt8] = []
     private var text: [UInt8] = []
     private var isChunked = true
@@ -75,6 +76,7 @@ final class StreamClient {
         _ address: SocketAddress, _ ids: [String], _ headers: [String] = [Fixture.admin], patience: Int = 20,
         receiveBuffer: Int32? = nil
     ) async throws {
+        self.patience = patience
         connection = try RawConnection(address, patience: patience)
         if let receiveBuffer { connection.setReceiveBuffer(receiveBuffer) }
         try await connection.send(Fixture.request("GET", StreamClient.target(ids), headers))
@@ -94,11 +96,16 @@ final class StreamClient {
             .joined(separator: "&")
     }
 
-    /// The next event or comment; nil at the end of the stream.
+    /// The next event or comment; nil at the end of the stream. Comments keep a stream from being silent: who waits for
+    /// an event waits no longer than `patience` allows twice.
     func next(comments: Bool = false) async throws -> Event? {
+        let end = ContinuousClock.now + .seconds(2 * patience)
         while true {
             if let event = takeEvent() {
-                if event.isComment && !comments || event.name.isEmpty && !event.isComment { continue }
+                if event.isComment && !comments || event.name.isEmpty && !event.isComment {
+                    guard ContinuousClock.now < end else { throw RawConnection.Failure(description: "only comments") }
+                    continue
+                }
                 return event
             }
             if hasEnded { return nil }

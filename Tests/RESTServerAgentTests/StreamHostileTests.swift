@@ -132,6 +132,45 @@ struct StreamHostileTests {
         }
     }
 
+    /// Rights are looked at whether or not the client takes anything: its place is free long before its deadline.
+    @Test func whoTakesNothingEndsWithItsLogin() async throws {
+        try await Fixture.run(try Self.options(streams: 1, requestTimeout: .seconds(100))) { fixture in
+            let client = try await StreamClient(
+                fixture.address, [Self.text], [Fixture.viewer], receiveBuffer: 64)
+            let full = try await fixture.ask("GET", StreamClient.target([Self.five]))
+            #expect(full.status == 503)
+            for number in 0..<200 {
+                await fixture.set([(1, .string(String(repeating: "x", count: 30_000) + "\(number)"))])
+                if number % 10 == 0 { try await Task.sleep(for: .milliseconds(30)) }
+            }
+            try await fixture.users.disable(name: "viewer")
+            _ = try await Self.openEventually(fixture)
+            withExtendedLifetime(client) {}
+        }
+    }
+
+    /// What it missed comes before the tags that it did not have, also when it takes it slowly and more comes meanwhile.
+    @Test func otherTagsComeBehindWhatWasMissed() async throws {
+        try await Fixture.run(try Self.options()) { fixture in
+            let client = try await StreamClient(fixture.address, [Self.five, Self.text])
+            let id = try #require(try await client.first("values").id)
+            let long = String(repeating: "x", count: 1000)
+            for number in 1...2000 { await fixture.set([(1, .string("\(long)\(number)"))]) }
+            let again = try await StreamClient(
+                fixture.address, [Self.five, Self.text, "Simulator.T2.Bad"],
+                [Fixture.admin, "Last-Event-ID: \(id)"], receiveBuffer: 65_536)
+            for number in 1...100 {
+                await fixture.set([(1, .string("\(long)\(number)"))])
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            await fixture.set([(0, .integer(2))])
+            var seen: [String] = []
+            while seen.last != "Simulator.T2.5S=2" { seen += try await again.first("values").values }
+            let behind = try #require(seen.firstIndex(of: "Simulator.T2.Bad=7!"))
+            #expect(seen[..<behind].count >= 2000 && seen.count == 2104, "\(behind) of \(seen.count)")
+        }
+    }
+
     @Test func manyIDsAndTooMany() async throws {
         try await Fixture.run { fixture in
             let ids = (0..<9_000).map { "a\($0 % 10)" } + [Self.five]

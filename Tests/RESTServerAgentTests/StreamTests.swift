@@ -77,6 +77,33 @@ struct StreamTests {
         }
     }
 
+    /// A place that this run has as well, but for another START: what is there is not what the client has missed.
+    @Test func onlyTheSameRunsPlaceIsTaken() async throws {
+        try await Fixture.run { fixture in
+            let client = try await StreamClient(fixture.address, [Self.five])
+            let id = try #require(try await client.first("values").id)
+            let forged = (id.hasPrefix("f") ? "e" : "f") + id.dropFirst()
+            let other = try await StreamClient(
+                fixture.address, [Self.five], [Fixture.admin, "Last-Event-ID: \(forged)"])
+            await fixture.set([(0, .integer(2))])
+            let first = try #require(await other.next())
+            #expect(first.name == "missed" && first.data == #"{"missed":null}"#, "\(first)")
+            try await other.wait(for: ["Simulator.T2.5S=2"])
+        }
+    }
+
+    /// Proxies end what is silent for long.
+    @Test func aCommentComesWhereNothingHappens() async throws {
+        try await Fixture.run { fixture in
+            let client = try await StreamClient(fixture.address, [Self.five], patience: 60)
+            let begin = ContinuousClock.now
+            let id = try #require(try await client.first("values").id)
+            let comment = try #require(try await client.next(comments: true))
+            #expect(comment.isComment && comment.id == id, "\(comment)")
+            #expect(ContinuousClock.now - begin > .seconds(10))
+        }
+    }
+
     @Test(arguments: ["x", "1a20ab0dbcd1a6cefeeff63b658-4", "0-0"])
     func anotherRunsPlaceIsMissed(_ id: String) async throws {
         try await Fixture.run { fixture in

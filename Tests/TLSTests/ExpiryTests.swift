@@ -173,4 +173,25 @@ struct FileStateTests {
         #expect(!read.isKnown(at: path))
         #expect(FileState(path: "/etc/os-release").isKnown(at: "/etc/os-release"))
     }
+
+    @Test("another target behind a link that stays, as Kubernetes swaps it, is seen")
+    func swapped() async throws {
+        let files = FileManager.default
+        for (name, text) in [("1", "one"), ("2", "two")] {
+            try files.createDirectory(atPath: "\(folder.path)/\(name)", withIntermediateDirectories: false)
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder.path)/\(name)/cert"))
+        }
+        let path = "\(folder.path)/cert", data = "\(folder.path)/..data"
+        try files.createSymbolicLink(atPath: data, withDestinationPath: "1")
+        try files.createSymbolicLink(atPath: path, withDestinationPath: "..data/cert")
+        var one = FileState(path: path)
+        // Only what has been at rest for some seconds is not read again.
+        while !one.isKnown(at: path) {
+            try await Task.sleep(for: .milliseconds(100))
+            one = FileState(path: path)
+        }
+        try files.removeItem(atPath: data)
+        try files.createSymbolicLink(atPath: data, withDestinationPath: "2")
+        #expect(FileState(path: path, before: one) != one)
+    }
 }

@@ -275,6 +275,12 @@ struct IdentityImportTests {
         let first = try TLSIdentity.load(store.options)
         let (oldCertificate, oldKey) = (try Forge.bytes(certificate), try Forge.bytes(key))
         let second = try await forge.issue("gateway", by: root)
+        // It ends where the certificate is to be written, by a directory in the way: the old pair.
+        try files.createDirectory(atPath: certificate + ".new", withIntermediateDirectories: false)
+        let stopped = refusal { try store.importing(Forge.bundle(second.bytes, root.bytes, second.keyBytes)) }
+        #expect(stopped.contains("cannot be written"), "\(stopped)")
+        #expect(try TLSIdentity.load(store.options) == first)
+        try files.removeItem(atPath: certificate + ".new")
         // Before the certificate is there: the old pair, whatever waits beside it.
         try forge.folder.write("gateway.key.next", second.keyBytes)
         #expect(try TLSIdentity.load(store.options) == first)
