@@ -1,15 +1,15 @@
 import Glibc
 
-/// `Benchmarks store | render | modbus-mqtt | rest | all`, with the options below; `Benchmarks/run` prepares what they
+/// `Benchmarks store | render | modbus-mqtt | rest | streams | all`, with the options below; `Benchmarks/run` prepares what they
 /// name and is what a person calls.
 @main
 struct Benchmarks {
     static let usage = """
-        usage: Benchmarks store | render | modbus-mqtt | rest | all [OPTION…]
+        usage: Benchmarks store | render | modbus-mqtt | rest | streams | all [OPTION…]
 
           --peers DIRECTORY      the C programs of Benchmarks/peers, compiled; left out, there are no ratios to C
-          --work DIRECTORY       an empty directory with ca.pem and tls/server.{pem,key}, for modbus-mqtt and rest
-          --sallyport PATH       the release binary, for modbus-mqtt and rest
+          --work DIRECTORY       an empty directory with ca.pem and tls/server.{pem,key}, for modbus-mqtt, rest, streams
+          --sallyport PATH       the release binary, for modbus-mqtt, rest, streams
           --seconds N            how long each part is measured (default 2; modbus-mqtt always 20)
           --publish TYPE         on-change (default) or interval, for modbus-mqtt
         """
@@ -25,6 +25,7 @@ struct Benchmarks {
             if options.includes(.render) { try await RenderBenchmark(options).run(into: &table) }
             if options.includes(.modbusMQTT) { try ModbusMQTTBenchmark(options).run(into: &table) }
             if options.includes(.rest) { try RESTBenchmark(options).run(into: &table) }
+            if options.includes(.streams) { try StreamsBenchmark(options).run(into: &table) }
             print("\n" + table.text)
         } catch {
             print("\n" + table.text)
@@ -46,6 +47,7 @@ struct BenchmarkOptions {
         case render
         case modbusMQTT = "modbus-mqtt"
         case rest
+        case streams
         case all
     }
 

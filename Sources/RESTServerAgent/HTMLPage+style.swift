@@ -25,7 +25,7 @@ extension HTMLPage {
         section { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem 1.1rem; }
         .columns + section { margin-top: 1rem; }
         .row { display: flex; gap: .5rem; flex-wrap: wrap; align-items: center; margin: 0 0 .6rem; }
-        .spread { justify-content: space-between; }
+        .checks { column-gap: 1.5rem; } .checks button { margin-left: auto; }
         input[type=search], input:not([type]) { flex: 1 1 12rem; min-width: 0; font: .9rem var(--mono);
           padding: .5rem .6rem; min-height: 2.6rem; color: inherit; background: var(--paper);
           border: 1px solid var(--soft); border-radius: .4rem; }

@@ -75,7 +75,7 @@ enum HTMLPage {
         <input id="ids" aria-label="Tag ids, with a semicolon between them" placeholder="Channel.Device.Tag; …"
           autocomplete="off" spellcheck="false">
         <button type="submit" id="read">Read</button></form>
-        <div class="row spread"><label class="check"><input type="checkbox" id="live"> Read every second</label>
+        <div class="row checks"><label class="check"><input type="checkbox" id="live"> Read every second</label>
         <label class="check"><input type="checkbox" id="watch"> Watch every change</label>
         <button type="button" id="clear" class="quiet">Clear</button></div>
         <p id="none" class="soft">Press a tag to read it, or type ids with a semicolon between them.</p>

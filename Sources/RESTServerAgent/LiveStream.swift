@@ -9,8 +9,9 @@ import WireFormat
 /// It is a cursor in the agent's history and the tags that it may see. Nothing is kept for a client that does not take:
 /// it falls behind, and is told so when the history has moved on without it.
 final class LiveStream {
-    /// What makes a stream, before there is a connection for it.
-    struct Opening: Sendable {
+    /// What makes a stream, before there is a connection for it. An object: each reply has room for one, and replies are
+    /// copied often.
+    final class Opening: Sendable {
         let feed: LiveFeed
         let subscriber: Subscriber
         let ids: ByteStrings
@@ -19,6 +20,18 @@ final class LiveStream {
         /// As the client sent it.
         let lastEventID: String?
         let seat: StreamSeats.Seat
+
+        init(
+            feed: LiveFeed, subscriber: Subscriber, ids: ByteStrings, resolution: TagView.Resolution,
+            lastEventID: String?, seat: StreamSeats.Seat
+        ) {
+            self.feed = feed
+            self.subscriber = subscriber
+            self.ids = ids
+            self.resolution = resolution
+            self.lastEventID = lastEventID
+            self.seat = seat
+        }
     }
 
     enum Step {

@@ -27,12 +27,12 @@ extension IdentityDescription {
         let left = days < 0 ? "expired" : days == 1 ? "1 day left" : "\(days) days left"
         line(
             "valid",
-            "\(minutes(certificate.validFromMilliseconds)) to \(minutes(certificate.validUntilMilliseconds)) UTC, "
-                + "\(left)")
+            "\(Terminal.minutes(certificate.validFromMilliseconds)) to "
+                + "\(Terminal.minutes(certificate.validUntilMilliseconds)) UTC, \(left)")
         line("fingerprint", certificate.fingerprint)
         line("pin-sha256", certificate.pin)
         for issuer in certificate.chain {
-            line("chain", "\(issuer.subject), until \(minutes(issuer.validUntilMilliseconds)) UTC")
+            line("chain", "\(issuer.subject), until \(Terminal.minutes(issuer.validUntilMilliseconds)) UTC")
         }
     }
 
@@ -49,7 +49,7 @@ extension CertificateChange {
         guard isChanged else {
             return Terminal.say("\(identity) has this certificate already; nothing was changed")
         }
-        Terminal.say("\(identity) is \(subject), valid until \(minutes(validUntilMilliseconds)) UTC")
+        Terminal.say("\(identity) is \(subject), valid until \(Terminal.minutes(validUntilMilliseconds)) UTC")
         Terminal.say("  fingerprint  \(fingerprint)")
         if let oldFingerprint { Terminal.say("  before       \(oldFingerprint)") }
         guard !agents.isEmpty else { return Terminal.say("  used by      no agent") }
@@ -57,6 +57,3 @@ extension CertificateChange {
         Terminal.say("  used by      \(agents.joined(separator: ", ")): \(when)")
     }
 }
-
-/// `2027-11-23 17:17`
-private func minutes(_ milliseconds: Int64) -> String { String(Terminal.time(milliseconds).prefix(16)) }

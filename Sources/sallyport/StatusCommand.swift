@@ -26,7 +26,7 @@ struct StatusCommand: ParsableCommand {
                 ? "\(certificate.daysLeft) days left" : "ended \(-certificate.daysLeft) days ago"
             Terminal.say(
                 "certificate \(certificate.name)  \(certificate.role)  until "
-                    + "\(Terminal.time(certificate.validUntilMilliseconds)) UTC, \(left)  "
+                    + "\(Terminal.minutes(certificate.validUntilMilliseconds)) UTC, \(left)  "
                     + "for \(certificate.agents.joined(separator: ", "))")
         }
         status.devices.forEach { $0.show() }

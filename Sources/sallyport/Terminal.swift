@@ -42,6 +42,9 @@ enum Terminal {
             .iso8601.year().month().day().dateTimeSeparator(.space).time(includingFractionalSeconds: true))
     }
 
+    /// `2027-11-23 17:17`
+    static func minutes(_ milliseconds: Int64) -> String { String(time(milliseconds).prefix(16)) }
+
     /// A password from the terminal without echo, asked twice, or from standard input (a second line, if there, must be
     /// the same).
     static func newPassword(for name: String) throws -> String {
