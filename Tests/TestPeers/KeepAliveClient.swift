@@ -59,13 +59,16 @@ package struct KeepAliveClient: Sendable {
 /// - Parameters:
 ///   - source: the address that it comes from.
 ///   - authority: a PEM file.
+///   - identity: what it shows of itself.
 package func withKeepAliveClient<Outcome: Sendable>(
-    port: Int, from source: String = "127.0.0.1", authority: String,
+    port: Int, from source: String = "127.0.0.1", authority: String, as identity: DemoAuthority.Identity? = nil,
     _ body: (KeepAliveClient) async throws -> Outcome
 ) async throws -> Outcome {
+    let shown = identity.map { [$0.certificateFile, $0.keyFile] } ?? []
     let result = try await Subprocess.run(
         .name("python3"),
-        arguments: ["\(packageRoot)/Tests/TestPeers/keepalive.py", "127.0.0.1", "\(port)", source, authority],
+        arguments: Arguments(
+            ["\(packageRoot)/Tests/TestPeers/keepalive.py", "127.0.0.1", "\(port)", source, authority] + shown),
         input: .inputWriter, output: .discarded, error: .sequence
     ) { execution in
         let lines = LineQueue<String>(source: "keepalive.py")
