@@ -134,13 +134,13 @@ package enum DefaultIdentity {
     }
 
     /// The host names and addresses that the identity's certificate does not name: clients that check names cannot use
-    /// them. `sallyport certificate renew` makes one that names them all. No authority names loopback: it is not missed
-    /// in what one has issued.
+    /// them. `sallyport certificate renew` makes one that names them all. Of one that was imported in its place nothing is
+    /// missing: whoever asked for it knows which names clients use.
     package static func missingNames(
         in identity: TLSIdentity, hostNames: [String], addresses: [String]
     ) -> [String] {
-        let wanted = SubjectNames(hostNames: hostNames, addresses: addresses)
-        return (identity.isFromAuthority ? wanted.withoutLoopback : wanted).missing(in: identity.alternativeNames)
+        guard isMadeHere(identity) else { return [] }
+        return SubjectNames(hostNames: hostNames, addresses: addresses).missing(in: identity.alternativeNames)
     }
 
     /// The identity on disk, nil when its certificate is to be made anew: missing, damaged, expired, of another key.

@@ -126,6 +126,8 @@ extension IdentityStore {
             if !leaf.isMadeHere {
                 warnings.append("it is self-signed: every client must be given it before it trusts this gateway")
             }
+        } else if let issuer = chain.missingIssuer, chain.sent.count > 1 {
+            notes.append("its chain ends below \(quoted(issuer)), which is right if that is a root: clients have it")
         } else if let issuer = chain.missingIssuer {
             warnings.append(
                 "its issuer \(quoted(issuer)) is not among the files: that is right for a root; an intermediate must "
