@@ -34,7 +34,7 @@ extension HTMLPage {
         .check { display: inline-flex; gap: .5rem; align-items: center; min-height: 2.6rem; cursor: pointer; }
         .check input { width: 1.1rem; height: 1.1rem; accent-color: var(--accent); }
         button, .button { font: 600 .9rem/1 system-ui, "DejaVu Sans", sans-serif; padding: .6rem 1rem;
-          min-height: 2.6rem; border: 1px solid transparent; border-radius: .4rem; cursor: pointer;
+          white-space: nowrap; min-height: 2.6rem; border: 1px solid transparent; border-radius: .4rem; cursor: pointer;
           background: var(--accent); color: var(--on-accent); text-decoration: none; display: inline-flex;
           align-items: center; }
         button.quiet { background: transparent; color: var(--accent); border-color: var(--line); }
