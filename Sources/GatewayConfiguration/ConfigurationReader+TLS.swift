@@ -36,6 +36,12 @@ extension ConfigurationReader {
             if let certificate { checkPEM(certificate, "the certificate", isUsed: isUsed, isSecret: false) }
             if let key { checkPEM(key, "the key", isUsed: isUsed, isSecret: true) }
             let password = readSecret(section, "key-password", isUsed: isUsed)
+            if let password, password.bytes.count > TLSIdentityOptions.longestKeyPassword {
+                section.error(
+                    "key-password",
+                    "\"key-password\" has more than \(TLSIdentityOptions.longestKeyPassword) "
+                        + "bytes, and no key can be opened with so many")
+            }
             guard let name else { continue }
             // Without the password that was meant, a key would be written in the clear.
             let hasPassword = password != nil || section.entries["key-password"] == nil
@@ -53,9 +59,18 @@ extension ConfigurationReader {
         return setup
     }
 
-    /// The identities that enabled agents name, before the agents are read: missing files of others are warnings.
+    /// The identities that enabled agents and the forwarding of the audit log name, before those are read: missing files
+    /// of others are warnings.
     private func identitiesInUse(_ root: Section) -> Set<String> {
         var names: Set<String> = []
+        if case .mapping(let audit)? = root.entries["audit"]?.node,
+            case .mapping(let forward)? = Section.value("forward", in: audit),
+            case .mapping(let syslog)? = Section.value("syslog", in: forward),
+            case .mapping(let tls)? = Section.value("tls", in: syslog),
+            let name = Section.value("identity", in: tls)?.scalar?.string
+        {
+            names.insert(TagName.folded(name))
+        }
         guard case .sequence(let agents)? = root.entries["agents"]?.node else { return names }
         for case .mapping(let agent) in agents {
             if Section.value("enabled", in: agent)?.scalar?.string == "false" { continue }

@@ -77,7 +77,12 @@ struct CertificateAccess {
             return (bundle.certificates.map { Data($0) }, bundle.keys.map { Data($0.bytes) })
         } catch {
             let reason = "\(error)"
-            _ = try await perform(.unreadable(identity: identity, reason: reason))
+            do {
+                _ = try await perform(.unreadable(identity: identity, reason: reason))
+            } catch {
+                throw Failure.failed(
+                    reason + "; nothing was changed. The audit log could not be told of it: \(error)")
+            }
             throw Failure.failed(reason + "; nothing was changed")
         }
     }
@@ -92,7 +97,7 @@ struct CertificateAccess {
 }
 
 extension Secret {
-    /// The file's bytes, without one newline at the end.
+    /// The file's bytes, without one newline at the end: `\n` or `\r\n`, as in the configuration.
     fileprivate init(file: String) throws(TLSError) {
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -111,6 +116,10 @@ extension Secret {
         guard (1...4096).contains(bytes.count) else {
             throw TLSError(.file, path: file, reason: "holds no password of 1 to 4096 bytes")
         }
-        self.init(bytes: bytes.last == 0x0A ? Array(bytes.dropLast()) : bytes)
+        if bytes.last == 0x0A {
+            bytes.removeLast()
+            if bytes.last == 0x0D { bytes.removeLast() }
+        }
+        self.init(bytes: bytes)
     }
 }

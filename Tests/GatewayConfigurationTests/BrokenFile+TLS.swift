@@ -52,6 +52,22 @@ extension BrokenFile {
                 "11:47: warning: \"crl-file\" has no effect while client-certificates: mode: is none",
             ]),
         BrokenFile(
+            name: "an identity that only the audit log's forwarding uses",
+            text: """
+                version: 1
+                gateway: { name: g }
+                tls:
+                  identities:
+                    - { name: a, certificate: c.pem, key: k.pem, key-password: { environment: NOWHERE } }
+                audit: { forward: { syslog: { url: "syslog+tls://logs", tls: { identity: A } } } }
+
+                """,
+            problems: [
+                "5:31: error: the certificate c.pem is not there",
+                "5:43: error: the key k.pem is not there",
+                "5:79: error: \"key-password\": the environment variable NOWHERE is not set",
+            ]),
+        BrokenFile(
             name: "no verification",
             text: """
                 version: 1

@@ -35,6 +35,30 @@ struct ClientTrustTests {
         #expect(throws: DistinguishedName.Failure.self) { try DistinguishedName(parsing: text) }
     }
 
+    /// What a session that is resumed is held against.
+    @Test func whatEndsWithTime() throws {
+        let folder = try TemporaryFolder()
+        let root = try ForgedCertificate(subject: "Plant CA", isAuthority: true, valid: -60..<9000)
+        let other = try ForgedCertificate(subject: "Other CA", isAuthority: true, valid: -60..<6000)
+        let own = try ForgedCertificate(subject: "scada", issuer: root, usage: "clientAuth").certificateDER
+        let foreign = try ForgedCertificate(subject: "scada", issuer: other, usage: "clientAuth").certificateDER
+        let roots = try folder.write("ca.pem", root.certificatePEM + other.certificatePEM)
+        let lists = try folder.write(
+            "ca.crl",
+            root.revocationList(valid: -60..<600) + root.revocationList(valid: -60..<3000)
+                + other.revocationList(valid: -60..<300))
+        let now = CertificateTime.now
+        let trust = try ClientTrust.load(caFile: roots, revocationFile: lists, isRequired: true)
+        #expect(trust.lapse(of: own, now: now + 2900) == nil)
+        #expect(trust.lapse(of: foreign, now: now + 200) == nil)
+        let lapse = try #require(trust.lapse(of: foreign, now: now + 400))
+        #expect(lapse.hasPrefix("the revocation list of CN = Other CA has expired on "), "\(lapse)")
+        #expect(trust.lapse(of: own, now: now + 3100)?.hasPrefix("the revocation list of CN = Plant CA has") == true)
+        let alone = try ClientTrust.load(caFile: roots, isRequired: true)
+        #expect(alone.lapse(of: foreign, now: now + 8900) == nil)
+        #expect(alone.lapse(of: own, now: now + 9100)?.hasPrefix("every root that is trusted here has expired") == true)
+    }
+
     @Test func kindsOfNames() {
         #expect(AlternativeName(parsing: "SCADA.Plant") == .host("scada.plant"))
         #expect(AlternativeName(parsing: "::1") == .address("::1"))

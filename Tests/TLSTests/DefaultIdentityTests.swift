@@ -70,12 +70,32 @@ struct DefaultIdentityTests {
         #expect(try ensure(hostNames: ["else.plant"]).alternativeNames.first == "else.plant")
     }
 
-    @Test func mendsADamagedCertificateButNotAKey() throws {
+    /// Whether a damaged one was made here or imported nobody can tell.
+    @Test(arguments: ["", "rubbish", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+    func putsNothingInThePlaceOfADamagedCertificate(_ contents: String) throws {
         let first = try ensure()
         let certificate = DefaultIdentity.certificateFile(dataDirectory: folder.path)
+        try Data(contents.utf8).write(to: URL(fileURLWithPath: certificate))
+        let renewing = {
+            try DefaultIdentity.renew(
+                directory: folder.path, commonName: "press-shop", machine: MachineNames(hostNames: [], addresses: []))
+        }
+        for said in [
+            refusal { try ensure() }, refusal { try DefaultIdentity.check(dataDirectory: folder.path) },
+            refusal(renewing),
+        ] {
+            #expect(
+                said.hasSuffix("or remove the file to have the self-signed one made anew with the same key"), "\(said)")
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: certificate)) == Data(contents.utf8))
+        try FileManager.default.removeItem(atPath: certificate)
+        let second = try ensure()
+        #expect(second.privateKey == first.privateKey && second.fingerprint != first.fingerprint)
+    }
+
+    @Test func putsNothingInThePlaceOfADamagedKey() throws {
+        let first = try ensure()
         let key = DefaultIdentity.keyFile(dataDirectory: folder.path)
-        try Data("rubbish".utf8).write(to: URL(fileURLWithPath: certificate))
-        #expect(try ensure().privateKey == first.privateKey)
         try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: key)
         #expect { try ensure() } throws: { ($0 as? TLSError)?.code == .permissions }
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)

@@ -88,6 +88,11 @@ struct ExpiryTests {
         let new = try ForgedCertificate(subject: "New CA", isAuthority: true, valid: -600..<(90 * 86_400))
         let leaf = try ForgedCertificate(subject: "leaf", issuer: new, valid: -600..<(40 * 86_400))
         #expect(try days(.ofCertificate(write([leaf.certificatePEM, new.certificatePEM], "chain"))) == 40)
+        // The first end in the chain is the end of it all.
+        let brief = try ForgedCertificate(
+            subject: "Line CA", issuer: new, isAuthority: true, valid: -600..<(10 * 86_400))
+        let behind = try ForgedCertificate(subject: "leaf", issuer: brief, valid: -600..<(40 * 86_400))
+        #expect(try days(.ofCertificate(write([behind.certificatePEM, brief.certificatePEM], "brief"))) == 10)
         #expect(try days(.ofAuthorities(write([old.certificatePEM, new.certificatePEM], "ca"))) == 90)
         let soon = try revocationList(of: new, days: 3), later = try revocationList(of: old, days: 30)
         #expect(try days(.ofRevocationLists(write([later.pem, soon.pem], "crl.pem"))) == 3)

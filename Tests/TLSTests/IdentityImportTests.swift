@@ -344,12 +344,71 @@ struct IdentityImportTests {
             Forge.bundle(leaf.bytes, other.bytes, other.keyBytes, leaf.keyBytes, root.bytes))
         #expect(made.identity.subject == "CN = other")
         #expect(made.notes.contains("left out, it is not in the chain: CN = gateway"))
-        // A key whose halves are of two keys.
-        let mixed = refusal {
-            try forge.store().importing(
-                CertificateBundle(
-                    certificates: Forge.bundle(leaf.bytes).certificates, keys: [Secret(bytes: [0x30, 0x03, 2, 1, 0])]))
+        // A key that is none, and one whose public half belongs to the certificate and whose private half does not.
+        func given(_ key: [UInt8]) throws -> String {
+            let bundle = CertificateBundle(
+                certificates: try Forge.bundle(leaf.bytes).certificates, keys: [Secret(bytes: key)])
+            return refusal { try forge.store().importing(bundle) }
         }
-        #expect(mixed == "the private key is damaged")
+        #expect(try given([0x30, 0x03, 2, 1, 0]) == "the private key is damaged")
+        let own = try #require(try Forge.bundle(leaf.keyBytes).keys.first).bytes
+        let foreign = try #require(try Forge.bundle(other.keyBytes).keys.first).bytes
+        // PKCS#8 of a P-256 key ends with its public point: 0x04 and 64 bytes.
+        #expect(own.count == foreign.count && own.suffix(65).first == 0x04)
+        let mixed = Array(foreign.dropLast(65) + own.suffix(65))
+        #expect(try given(mixed) == "the private key is damaged: its two halves do not belong together")
+        #expect(try given(own) == "it was taken")
+    }
+
+    /// A key that is there and cannot be read is the trouble, not a key that is missing; and it is not overwritten.
+    @Test func aKeyThatMayNotBeRead() async throws {
+        let store = forge.store()
+        try store.importing(Forge.bundle(leaf.bytes, issuing.bytes, leaf.keyBytes))
+        let before = try Forge.bytes(store.options.keyFile)
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: store.options.keyFile)
+        let renewed = try await forge.issue("gateway", by: issuing, keyFile: leaf.key)
+        let alone = refusal { try store.importing(Forge.bundle(renewed.bytes)) }
+        #expect(alone.contains("gateway.key: the key is open to everybody"), "\(alone)")
+        #expect(alone.contains("it may be the key of the certificate CN = gateway, and no other is here"), "\(alone)")
+        let other = try await forge.issue("gateway", by: issuing)
+        let over = refusal { try store.importing(Forge.bundle(other.bytes, other.keyBytes)) }
+        #expect(over.contains("gateway.key: the key is open to everybody"), "\(over)")
+        #expect(try Forge.bytes(store.options.keyFile) == before)
+    }
+
+    /// The machine stopped between the two renames of a replacement, and the certificate cannot be read now.
+    @Test func aKeyThatMayBeNeededIsNotDeleted() async throws {
+        let store = forge.store()
+        try store.importing(Forge.bundle(leaf.bytes, issuing.bytes, leaf.keyBytes))
+        let next = store.options.keyFile + ".next"
+        try FileManager.default.copyItem(atPath: leaf.key, toPath: next)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: next)
+        try Data("rubbish".utf8).write(to: URL(fileURLWithPath: store.options.certificateFile))
+        let other = try await forge.issue("gateway", by: issuing)
+        let bundle = try Forge.bundle(other.bytes, other.keyBytes)
+        let said = refusal { try store.importing(bundle) }
+        #expect(said.contains("nobody can tell whether \(next), from a replacement that was cut short"), "\(said)")
+        #expect(FileManager.default.fileExists(atPath: next))
+        try FileManager.default.removeItem(atPath: next)
+        #expect(refusal { try store.importing(bundle) } == "it was taken")
+    }
+
+    /// OpenSSL could not open the key again.
+    @Test func aPasswordThatIsTooLong() throws {
+        let bundle = try Forge.bundle(leaf.bytes, issuing.bytes, leaf.keyBytes)
+        let long = forge.store(password: String(repeating: "x", count: 1025))
+        #expect(refusal { try long.importing(bundle) } == "the password of the key has more than 1024 bytes")
+        #expect(!FileManager.default.fileExists(atPath: long.options.keyFile))
+        let longest = forge.store(password: String(repeating: "x", count: 1024))
+        try longest.importing(bundle)
+        #expect(try TLSIdentity.load(longest.options).subject == "CN = gateway")
+    }
+
+    @Test func warnsOfAnAuthorityThatEndsSoon() async throws {
+        let brief = try await forge.issue("Brief", by: root, extensions: Forge.authority, days: 10)
+        let own = try await forge.issue("gateway", by: brief)
+        let made = try forge.store().importing(Forge.bundle(own.bytes, brief.bytes, own.keyBytes))
+        #expect(made.warnings.contains { $0.hasPrefix("the authority's certificate CN = Brief expires on ") })
+        #expect(made.identity.validUntil - Int64(Date.now.timeIntervalSince1970) <= 10 * 86_400)
     }
 }

@@ -1,3 +1,4 @@
+import COpenSSL
 import Glibc
 import Testing
 
@@ -74,6 +75,17 @@ struct PeerVerifierTests {
         #expect(other.contains("fatal") && other.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }, "\(other)")
     }
 
+    /// Who only writes the authority's name into a certificate is refused for that, before a list is looked at.
+    @Test func aForgedCertificateCostsNoLookAtLists() throws {
+        let other = try ForgedCertificate(subject: "Other CA", isAuthority: true)
+        let list = try folder.write("ca.crl", authority.revocationList(signedBy: other))
+        let verifier = try verifier { $0.revocationFile = list }
+        #expect(verifier.refusal(of: [try leaf().certificateDER])?.contains("was not signed with its key") == true)
+        let forged = try leaf(try ForgedCertificate(subject: "Plant CA", isAuthority: true))
+        let reason = try #require(verifier.refusal(of: [forged.certificateDER]))
+        #expect(reason.hasPrefix("unknown authority: "), "\(reason)")
+    }
+
     /// Issuers that differ in nothing but their keys: the search for a chain must not try them all in all orders.
     @Test func manyOfOneName() throws {
         let verifier = try verifier()
@@ -126,6 +138,12 @@ struct PeerVerifierTests {
         #expect(try problem([])?.reason.hasPrefix("holds no revocation list") == true)
         #expect(try problem(authority.certificatePEM)?.reason.hasPrefix("holds no revocation list") == true)
         let good = try authority.revocationList()
+        // What a delta does not name would pass, whatever the base list beside it says.
+        let delta = try authority.revocationList(extending: (NID_delta_crl, "critical,DER:02:01:01"))
+        let isADelta =
+            "in it is a delta, which names only what changed since another: put the complete (base) list there"
+        #expect(try problem(delta)?.reason.hasPrefix("revocation list 1 " + isADelta) == true)
+        #expect(try problem(good + delta)?.reason.hasPrefix("revocation list 2 " + isADelta) == true)
         #expect(try problem(Array(good.dropLast(60)))?.reason.hasPrefix("revocation list 1 in it is damaged") == true)
         let second = good + Array("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n".utf8)
         #expect(try problem(second)?.reason.hasPrefix("revocation list 2 in it is damaged") == true)

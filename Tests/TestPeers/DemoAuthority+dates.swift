@@ -36,8 +36,12 @@ extension DemoAuthority {
             ])
     }
 
-    /// A revocation list with this one certificate on it, PEM.
-    package func revocationList(of identity: Identity, in directory: TemporaryDirectory) async throws -> String {
+    /// A revocation list with this one certificate on it, or with none, PEM.
+    ///
+    /// - Parameter seconds: until there is to be another.
+    package func revocationList(
+        of identity: Identity?, in directory: TemporaryDirectory, lasting seconds: Int = 2 * 86_400
+    ) async throws -> String {
         let configuration = try directory.write(
             """
             [ca]
@@ -45,7 +49,6 @@ extension DemoAuthority {
             [demo]
             database = \(directory.file("revoked"))
             default_md = sha256
-            default_crl_days = 2
 
             """, to: "crl.cnf")
         try directory.write("", to: "revoked")
@@ -53,9 +56,9 @@ extension DemoAuthority {
             "ca", "-config", configuration, "-cert", certificateFile, "-keyfile",
             String(certificateFile.dropLast(4)) + ".key",
         ]
-        try await runCommand("openssl", common + ["-revoke", identity.certificateFile])
+        if let identity { try await runCommand("openssl", common + ["-revoke", identity.certificateFile]) }
         let list = directory.file("ca.crl")
-        try await runCommand("openssl", common + ["-gencrl", "-out", list])
+        try await runCommand("openssl", common + ["-gencrl", "-crlsec", "\(seconds)", "-out", list])
         return list
     }
 

@@ -57,11 +57,13 @@ final class CertificateReader: ChannelInboundHandler, RemovableChannelHandler {
 
     private let peer: Peer
     private let tls: NIOSSLServerHandler
+    private let trust: ClientTrust?
     private let responder: Responder
 
-    init(_ peer: Peer, tls: NIOSSLServerHandler, responder: Responder) {
+    init(_ peer: Peer, tls: NIOSSLServerHandler, trust: ClientTrust?, responder: Responder) {
         self.peer = peer
         self.tls = tls
+        self.trust = trust
         self.responder = responder
     }
 
@@ -69,9 +71,27 @@ final class CertificateReader: ChannelInboundHandler, RemovableChannelHandler {
         guard case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent else {
             return context.fireUserInboundEventTriggered(event)
         }
-        if let certificate = tls.peerCertificate { peer.show(responder.examine(certificate, of: peer)) }
+        if let certificate = tls.peerCertificate {
+            if let (subject, reason) = lapse(of: certificate) {
+                responder.refusedCertificate(of: peer, subject: subject, reason: reason)
+                return context.close(promise: nil)
+            }
+            peer.show(responder.examine(certificate, of: peer))
+        }
         context.fireUserInboundEventTriggered(event)
         context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    /// A session that was resumed was judged when it began; what has ended since then counts.
+    private func lapse(of certificate: NIOSSLCertificate) -> (subject: String, reason: String)? {
+        guard let trust else { return nil }
+        do {
+            let der = try certificate.toDERBytes()
+            guard let reason = trust.lapse(of: der) else { return nil }
+            return (try ClientCertificate(der: der).name, reason)
+        } catch {
+            return ("", "\(error)")
+        }
     }
 }
 

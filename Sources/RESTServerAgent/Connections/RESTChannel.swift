@@ -50,7 +50,8 @@ struct RESTChannel: ServerChildChannel {
                 let handler = tls.handler { responder.refusedCertificate(of: peer, subject: $0, reason: $1) }
                 try pipeline.addHandler(handler)
                 if responder.certificates.mode != .none {
-                    try pipeline.addHandler(CertificateReader(peer, tls: handler, responder: responder))
+                    try pipeline.addHandler(
+                        CertificateReader(peer, tls: handler, trust: tls.clients, responder: responder))
                 }
             }
             try pipeline.addHandler(ByteGate(connection))

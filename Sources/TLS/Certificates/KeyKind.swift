@@ -43,6 +43,11 @@ extension PrivateKey {
     /// PKCS#8 in PEM, encrypted with AES-256 where there is a password.
     func pem(password: Secret?) throws(TLSError) -> Secret {
         guard let password else { return try pem() }
+        guard password.bytes.count <= TLSIdentityOptions.longestKeyPassword else {
+            throw TLSError(
+                .password,
+                reason: "the password of the key has more than \(TLSIdentityOptions.longestKeyPassword) bytes")
+        }
         guard let plain = unsafe withUnsafePointer({ unsafe EVP_PKEY2PKCS8($0) }) else {
             throw TLSError(.library, reason: "OpenSSL cannot write the key: \(OpenSSLErrors.take())")
         }

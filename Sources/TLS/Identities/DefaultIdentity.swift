@@ -49,7 +49,7 @@ package enum DefaultIdentity {
             throw TLSError(.file, path: folder, reason: "cannot be made: \(SystemErrors.text(errno))")
         }
         try IdentityFiles(options(dataDirectory: directory)).settle()
-        if let certificate = made(certificateFile), !certificate.isMadeHere {
+        if let certificate = try present(certificateFile), !certificate.isMadeHere {
             return try imported(options(dataDirectory: directory), now: now)
         }
         let key: PrivateKey
@@ -86,7 +86,7 @@ package enum DefaultIdentity {
     ) throws(TLSError) -> TLSIdentity {
         let now = now ?? CertificateTime.now
         let options = options(dataDirectory: directory)
-        guard made(options.certificateFile)?.isMadeHere ?? true else {
+        guard try present(options.certificateFile)?.isMadeHere ?? true else {
             throw TLSError(
                 .contents, path: options.certificateFile,
                 reason: "was imported, so it cannot be made anew here: ask who issued it for another (sallyport "
@@ -113,13 +113,23 @@ package enum DefaultIdentity {
     /// Holds one that was imported against what a start would; ours is mended by a start.
     package static func check(dataDirectory: String) throws(TLSError) {
         let options = options(dataDirectory: dataDirectory)
-        guard let certificate = made(options.certificateFile), !certificate.isMadeHere else { return }
+        guard let certificate = try present(options.certificateFile), !certificate.isMadeHere else { return }
         _ = try imported(options, now: CertificateTime.now)
     }
 
-    /// The certificate that is there, nil when there is none or it is damaged.
-    private static func made(_ certificateFile: String) -> Certificate? {
-        try? Certificate.all(inPEM: BoundedFile(path: certificateFile).bytes, path: certificateFile).first
+    /// The certificate that is there, nil when there is none. One that is damaged may have been imported: to put ours in
+    /// its place would lock out every client that knows the other.
+    private static func present(_ certificateFile: String) throws(TLSError) -> Certificate? {
+        guard unsafe access(certificateFile, F_OK) == 0 else { return nil }
+        do throws(TLSError) {
+            return try Certificate.all(inPEM: BoundedFile(path: certificateFile).bytes, path: certificateFile).first
+        } catch {
+            var error = error
+            error.reason +=
+                "; import the certificate that belongs there again, or remove the file to have the self-signed one made "
+                + "anew with the same key"
+            throw error
+        }
     }
 
     private static func imported(_ options: TLSIdentityOptions, now: Int64) throws(TLSError) -> TLSIdentity {
@@ -143,7 +153,7 @@ package enum DefaultIdentity {
         return SubjectNames(hostNames: hostNames, addresses: addresses).missing(in: identity.alternativeNames)
     }
 
-    /// The identity on disk, nil when its certificate is to be made anew: missing, damaged, expired, of another key.
+    /// The identity on disk, nil when its certificate is to be made anew: missing, expired, of another key.
     private static func current(
         _ certificateFile: String, keyFile: String, key: PrivateKey, now: Int64
     ) throws(TLSError) -> TLSIdentity? {
@@ -155,7 +165,7 @@ package enum DefaultIdentity {
                 name: "default", chain: chain, key: key, path: certificateFile, keyPath: keyFile, now: now)
         } catch {
             switch error.code {
-            case .contents, .mismatch, .expired, .notYetValid: return nil
+            case .mismatch, .expired, .notYetValid: return nil
             default: throw error
             }
         }

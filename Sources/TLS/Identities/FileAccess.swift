@@ -78,20 +78,25 @@ package struct FileAccess: Sendable, Equatable {
 
 /// The members of groups as the machine's databases have them.
 enum GroupMembers {
-    /// A database entry larger than this is taken as "everybody".
+    /// Of a database entry larger than this nobody can tell.
     private static let longest = 1 << 20
 
     /// Who is in the group besides `user` and root, who may read everything: those that it lists, and those of
     /// /etc/passwd whose own group it is.
     static func others(in group: gid_t, besides user: uid_t) -> [String] {
-        let names = listed(in: group).filter { name in
+        guard let listed = listed(in: group), let owners = owners(of: group, besides: user) else { return [unknown] }
+        let names = listed.filter { name in
             guard let number = number(of: name) else { return false }
             return number != user && number != 0
         }
-        return names + owners(of: group, besides: user).filter { !names.contains($0) }
+        return names + owners.filter { !names.contains($0) }
     }
 
-    private static func listed(in group: gid_t) -> [String] {
+    /// A database that does not answer may hide somebody.
+    private static let unknown = "perhaps somebody (the machine's databases do not tell)"
+
+    /// nil when nobody can tell.
+    private static func listed(in group: gid_t) -> [String]? {
         var size = 4096
         while size <= longest {
             var entry = unsafe Glibc.group()
@@ -107,10 +112,12 @@ enum GroupMembers {
                 }
                 return code
             }
-            if code != ERANGE { return names }
+            // Of what is not there getgrgid_r says 0, and of some databases an error of these.
+            if [0, ENOENT, ESRCH].contains(code) { return names }
+            if code != ERANGE { return nil }
             size *= 4
         }
-        return ["a great many"]
+        return nil
     }
 
     /// nil when nobody has that name any more.
@@ -127,8 +134,9 @@ enum GroupMembers {
         return nil
     }
 
-    private static func owners(of group: gid_t, besides user: uid_t) -> [String] {
-        guard let file = unsafe fopen("/etc/passwd", "re") else { return [] }
+    /// nil when nobody can tell.
+    private static func owners(of group: gid_t, besides user: uid_t) -> [String]? {
+        guard let file = unsafe fopen("/etc/passwd", "re") else { return errno == ENOENT ? [] : nil }
         defer { unsafe fclose(file) }
         var names: [String] = []
         var text = [CChar](repeating: 0, count: 1 << 16)

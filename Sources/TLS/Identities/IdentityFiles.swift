@@ -75,21 +75,50 @@ struct IdentityFiles {
         try AtomicFile.write(key.pem(password: password).bytes, to: path, mode: 0o600)
     }
 
-    /// Ends a replacement that was cut short, or forgets one that had not begun to count.
+    /// Ends a replacement that was cut short, or forgets one that had not begun to count. Where that cannot be told, no key
+    /// is deleted.
     func settle() throws(TLSError) {
         guard unsafe access(nextKeyFile, F_OK) == 0 else { return }
-        let counts =
-            (try? Certificate.all(inPEM: BoundedFile(path: certificateFile).bytes, path: certificateFile).first)
-            .flatMap { leaf in (try? key(at: nextKeyFile)).map { leaf.matches($0) } } ?? false
+        let counts: Bool
+        do throws(TLSError) {
+            counts = try nextCounts()
+        } catch {
+            var error = error
+            error.reason +=
+                "; until it can be read nobody can tell whether \(nextKeyFile), from a replacement that was cut short, is "
+                + "its key: mend it, or remove that file if you know that it is not needed"
+            throw error
+        }
         let code = counts ? unsafe rename(nextKeyFile, keyFile) : unsafe unlink(nextKeyFile)
         guard code == 0 || errno == ENOENT else {
             throw TLSError(.file, path: nextKeyFile, reason: "cannot be moved: \(SystemErrors.text(errno))")
         }
     }
 
-    /// Keeps the pair that is there, if it is one.
+    /// Whether the certificate that is there belongs to the next key already.
+    private func nextCounts() throws(TLSError) -> Bool {
+        guard unsafe access(certificateFile, F_OK) == 0 else { return false }
+        let chain = try Certificate.all(inPEM: BoundedFile(path: certificateFile).bytes, path: certificateFile)
+        do throws(TLSError) {
+            return try chain.first?.matches(key(at: nextKeyFile)) == true
+        } catch {
+            // What holds no key is nobody's.
+            if error.code == .contents { return false }
+            throw error
+        }
+    }
+
+    /// Keeps the pair that is there, if it is one. A key that is there and may not be read is not overwritten.
     private func keepPrevious() throws(TLSError) {
-        guard let pair = try? read(), pair.chain.first?.matches(pair.key) == true else { return }
+        do throws(TLSError) {
+            let pair = try read()
+            guard pair.chain.first?.matches(pair.key) == true else { return }
+        } catch {
+            switch error.code {
+            case .permissions, .password: throw error
+            default: return
+            }
+        }
         try AtomicFile.write(BoundedFile(path: keyFile).bytes, to: previousKeyFile, mode: 0o600)
         guard certificateFile != keyFile else { return }
         try AtomicFile.write(BoundedFile(path: certificateFile).bytes, to: previousCertificateFile, mode: 0o600)

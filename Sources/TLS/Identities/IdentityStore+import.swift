@@ -71,6 +71,7 @@ extension IdentityStore {
         _ certificates: [Certificate], _ given: [Secret], now: Int64
     ) throws(TLSError) -> (Certificate, PrivateKey) {
         var keys: [PrivateKey] = []
+        var unread: TLSError?
         for secret in given.prefix(CertificateBundle.keyLimit) {
             guard let key = PrivateKey(der: secret.bytes) else {
                 throw TLSError(.contents, reason: "the private key is damaged")
@@ -79,7 +80,11 @@ extension IdentityStore {
         }
         if keys.isEmpty {
             keys = pending.keys().map(\.key)
-            if let present = try? files.presentKey() { keys.append(present) }
+            do throws(TLSError) {
+                if let present = try files.presentKey() { keys.append(present) }
+            } catch {
+                unread = error
+            }
         }
         for key in keys {
             // Several with one key: of those that are valid, the newest.
@@ -99,6 +104,10 @@ extension IdentityStore {
                 + (subjects.isEmpty ? "" : " (\(subjects.prefix(4).joined(separator: ", ")))")
         guard given.isEmpty else {
             throw TLSError(.mismatch, reason: "the key that was given does not belong to \(which)")
+        }
+        if var unread {
+            unread.reason += "; it may be the key of \(which), and no other is here"
+            throw unread
         }
         throw TLSError(
             .mismatch,
@@ -136,8 +145,12 @@ extension IdentityStore {
         if leaf.isAuthority {
             warnings.append("it may issue other certificates (CA:TRUE), which the certificate of a server should not")
         }
-        let days = (leaf.validUntil - now) / 86_400
-        if days < 30 { warnings.append("it expires on \(CertificateTime.text(leaf.validUntil)), in \(days) days") }
+        for (index, sent) in chain.sent.enumerated() {
+            let days = (sent.validUntil - now) / 86_400
+            guard days < 30 else { continue }
+            let what = index == 0 ? "it" : "the authority's certificate \(quoted(sent.subject))"
+            warnings.append("\(what) expires on \(CertificateTime.text(sent.validUntil)), in \(days) days")
+        }
         if purposes.contains(.server) || purposes.isEmpty && leaf.serves(.server) {
             let missing = missingNames(in: leaf)
             if !missing.isEmpty {

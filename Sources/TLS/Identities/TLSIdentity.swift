@@ -14,9 +14,9 @@ package struct TLSIdentity: Sendable, Equatable {
     package let isFromAuthority: Bool
     /// DNS names and addresses of the leaf.
     package let alternativeNames: [String]
-    /// Seconds since 1970.
+    /// Of the leaf. Seconds since 1970.
     package let validFrom: Int64
-    /// Seconds since 1970.
+    /// The first end in the chain: from there on peers refuse it. Seconds since 1970.
     package let validUntil: Int64
 
     /// Reads and checks the files. It blocks on the disk: not for the cooperative thread pool.
@@ -67,8 +67,9 @@ package struct TLSIdentity: Sendable, Equatable {
         fingerprint = leaf.fingerprint
         isFromAuthority = !leaf.isSelfIssued
         alternativeNames = leaf.alternativeNames
-        validFrom = leaf.validFrom
-        validUntil = leaf.validUntil
+        let term = CertificateTerm(ofChain: chain)
+        validFrom = term.from
+        validUntil = term.until
     }
 
     /// `2027-01-31 23:59 UTC`

@@ -10,6 +10,24 @@ package struct ClientTrust: Sendable {
     /// Tells one set of authorities and revoked certificates from another: it stays where only the lists' dates change.
     package let admission: String
     let verifier: PeerVerifier
+    private let lists: RevocationLists?
+    /// When the last root ends. Seconds since 1970.
+    private let rootsEnd: Int64
+
+    /// Why nobody can say any more whether a certificate that was let in once is good: a session that is resumed is not
+    /// judged again, and its authority or revocation list may have ended since. nil: somebody can.
+    ///
+    /// - Parameters:
+    ///   - der: the client's certificate.
+    ///   - now: seconds since 1970; nil asks the clock.
+    package func lapse(of der: [UInt8], now: Int64? = nil) -> String? {
+        let now = now ?? CertificateTime.now
+        guard let certificate = Certificate(der: der) else { return "certificate cannot be read" }
+        guard rootsEnd >= now else {
+            return "every root that is trusted here has expired, the last on \(CertificateTime.text(rootsEnd))"
+        }
+        return lists?.lapse(for: certificate, now: now)
+    }
 
     /// Reads and checks the files. It blocks on the disk: not for the cooperative thread pool.
     ///
@@ -51,6 +69,7 @@ package struct ClientTrust: Sendable {
             authorities: found.map(\.der), isRequired: isRequired,
             fingerprint: names + (lists.map { ";" + $0.fingerprint } ?? ""),
             admission: names + (lists.map { ";" + $0.revoked } ?? ""),
-            verifier: try PeerVerifier(authorities: found, lists: lists, purpose: .client, host: nil))
+            verifier: try PeerVerifier(authorities: found, lists: lists, purpose: .client, host: nil), lists: lists,
+            rootsEnd: found.filter(\.isSelfIssued).map(\.validUntil).max() ?? 0)
     }
 }

@@ -16,7 +16,7 @@ import COpenSSL
 
     /// Every list of a PEM file, or the one of a DER file; at least one.
     static func all(in bytes: [UInt8], path: String) throws(TLSError) -> [RevocationList] {
-        if let list = RevocationList(der: bytes) { return [list] }
+        if let list = RevocationList(der: bytes) { return try whole([list], path: path) }
         ERR_clear_error()
         let memory = try MemoryBIO(reading: bytes)
         var found: [RevocationList] = []
@@ -31,8 +31,21 @@ import COpenSSL
                 .contents, path: path,
                 reason: "holds no revocation list, neither in PEM (-----BEGIN X509 CRL-----) nor in DER form")
         }
-        return found
+        return try whole(found, path: path)
     }
+
+    /// OpenSSL takes a delta list for a whole one, and the newest of all counts: what only the base list names would pass.
+    private static func whole(_ lists: [RevocationList], path: String) throws(TLSError) -> [RevocationList] {
+        if let index = lists.firstIndex(where: \.isDelta) {
+            throw TLSError(
+                .contents, path: path,
+                reason: "revocation list \(index + 1) in it is a delta, which names only what changed since another: "
+                    + "put the complete (base) list there instead")
+        }
+        return lists
+    }
+
+    private var isDelta: Bool { unsafe X509_CRL_get_ext_by_NID(pointer, NID_delta_crl, -1) >= 0 }
 
     private convenience init?(der bytes: [UInt8]) {
         defer { ERR_clear_error() }

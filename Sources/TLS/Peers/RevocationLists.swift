@@ -1,3 +1,5 @@
+import COpenSSL
+
 /// The certificate revocation lists of one file.
 package struct RevocationLists: Sendable {
     /// Those of large authorities have megabytes.
@@ -27,6 +29,20 @@ package struct RevocationLists: Sendable {
 
     /// False when OpenSSL has no memory.
     func add(to store: OpaquePointer) -> Bool { lists.allSatisfy { unsafe $0.add(to: store) } }
+
+    /// Why the lists of the certificate's issuer say nothing any more: each was to be replaced before `now`. nil while one
+    /// serves, or where there is none.
+    func lapse(for certificate: Certificate, now: Int64) -> String? {
+        let own = unsafe certificate.withUnsafePointer { certificate in
+            lists.filter { unsafe $0.isOf(X509_get_issuer_name(certificate)) }
+        }
+        let terms = own.compactMap(\.term)
+        guard !own.isEmpty, terms.count == own.count, let last = terms.map(\.until).max(), last < now else {
+            return nil
+        }
+        return "the revocation list of \(certificate.issuer) has expired on \(CertificateTime.text(last)): put a newer "
+            + "one into \(path)"
+    }
 
     /// Whether one of them bears this issuer's name.
     func hasList(of issuer: OpaquePointer?) -> Bool { lists.contains { unsafe $0.isOf(issuer) } }

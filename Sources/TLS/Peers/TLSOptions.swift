@@ -13,6 +13,9 @@ package struct TLSIdentityOptions: Sendable, Equatable {
     package var keyFile: String
     package var keyPassword: Secret?
 
+    /// Bytes. OpenSSL's reader of PEM asks for no more, so a key with a longer one could not be opened again.
+    package static let longestKeyPassword = 1024
+
     package init(name: String, certificateFile: String, keyFile: String, keyPassword: Secret? = nil) {
         self.name = name
         self.certificateFile = certificateFile

@@ -8,10 +8,16 @@ package struct CertificateTerm: Sendable, Equatable {
         self.until = until
     }
 
-    /// Of the leaf, the first certificate of a PEM file. Blocks on the disk, as the others do.
+    /// Of the certificates of a PEM file, its leaf first. Blocks on the disk, as the others do.
     package static func ofCertificate(_ path: String) throws(TLSError) -> CertificateTerm {
-        let chain = try Certificate.all(inPEM: BoundedFile(path: path).bytes, path: path)
-        return CertificateTerm(from: chain[0].validFrom, until: chain[0].validUntil)
+        CertificateTerm(ofChain: try Certificate.all(inPEM: BoundedFile(path: path).bytes, path: path))
+    }
+
+    /// From the leaf's beginning to the first end in the chain: peers refuse it all from there on.
+    ///
+    /// - Parameter chain: leaf first, not empty.
+    init(ofChain chain: [Certificate]) {
+        self.init(from: chain[0].validFrom, until: chain.map(\.validUntil).min() ?? chain[0].validUntil)
     }
 
     /// Of the authority in a PEM file that lasts longest, a root where there is one: nothing is trusted beyond it.

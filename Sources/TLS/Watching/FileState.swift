@@ -50,13 +50,14 @@ package struct FileState: Sendable, Equatable {
     func isKnown(at path: String) -> Bool { stamp != nil && stamp == FileState.stamp(path)?.0 }
 
     /// With the seconds since the file last changed; nil when there is none, and `errno` says why.
-    private static func stamp(_ path: String) -> (Stamp, age: Int)? {
+    private static func stamp(_ path: String) -> (Stamp, age: UInt)? {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }
         let stamp = Stamp(
             device: status.st_dev, inode: status.st_ino, mode: status.st_mode, size: status.st_size,
             modified: [status.st_mtim.tv_sec, status.st_mtim.tv_nsec],
             changed: [status.st_ctim.tv_sec, status.st_ctim.tv_nsec])
-        return (stamp, abs(time(nil) - status.st_ctim.tv_sec))
+        // A file system may say what it likes of its times.
+        return (stamp, (time(nil) &- status.st_ctim.tv_sec).magnitude)
     }
 }
