@@ -96,6 +96,24 @@ struct ClientCertificateTests {
         }
     }
 
+    /// A client may send its request before its certificate is judged, which takes a thread's turn: nothing of it is read
+    /// for the moment, and none of it is lost.
+    @Test(arguments: [1 << 10, 400 << 10])
+    func aRequestRightBehindTheHandshake(_ size: Int) async throws {
+        let certificates = try await ServerCertificates()
+        let viewer = try await certificates.clients.issue("viewer", organization: "Plant", names: [], usage: .client)
+        let tls = try certificates.configuration(isRequired: true)
+        let body = "[\"Simulator.T2.5S\"" + String(repeating: " ", count: size) + "]"
+        try await Fixture.run(try Self.options(.required), tls: tls) { fixture in
+            for _ in 0..<20 {
+                let reply = try await TLSConnection.ask(
+                    fixture.address, Fixture.request("POST", "/iotgateway/read", ["Connection: close"], body: body),
+                    as: viewer)
+                #expect(reply.hasPrefix("HTTP/1.1 200 ") && reply.contains("\"s\":true"), "\(reply)")
+            }
+        }
+    }
+
     /// The same on a connection that stays open.
     @Test func aDisabledUserIsRefusedOnAnOpenConnection() async throws {
         let certificates = try await ServerCertificates()
@@ -129,12 +147,9 @@ struct ClientCertificateTests {
         let list = try await certificates.clients.revocationList(of: viewer, in: folder)
         let tls = try certificates.configuration(isRequired: true)
         try await Fixture.run(try Self.options(.required), tls: tls) { fixture in
-            let request = "GET \(Self.target) HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
-            let client =
-                "printf '\(request)' | openssl s_client -connect 127.0.0.1:\(fixture.address.port ?? 0) \(version) "
-                + "-cert \(viewer.certificateFile) -key \(viewer.keyFile) -ign_eof"
-            func ask(_ session: String) async throws -> String {
-                try await runCommand("sh", ["-c", "\(client) \(session) \(folder.file("session")) 2>&1 || true"])
+            let session = folder.file("session")
+            func ask(_ what: String) async throws -> String {
+                try await Self.askAgain(fixture, viewer, "\(version) \(what) \(session)")
             }
             let new = try await ask("-sess_out")
             #expect(new.contains("New, TLSv") && new.contains("\"s\":true"), "\(new)")
@@ -149,6 +164,44 @@ struct ClientCertificateTests {
             let refused = try await fixture.entries { $0.outcome == "refused" }
             #expect(refused.contains { $0.reason.contains("was revoked on ") })
         }
+    }
+
+    /// Nor does one whose revocation list has ended since, though no file has changed.
+    @Test(arguments: ["-tls1_2", "-tls1_3"])
+    func nothingIsResumedBehindAListThatHasExpired(_ version: String) async throws {
+        let certificates = try await ServerCertificates()
+        let viewer = try await certificates.clients.issue("viewer", organization: "Plant", names: [], usage: .client)
+        let folder = try TemporaryDirectory()
+        let made = ContinuousClock.now
+        let list = try await certificates.clients.revocationList(of: nil, in: folder, lasting: 6)
+        let trust = try ClientTrust.load(
+            caFile: certificates.clients.certificateFile, revocationFile: list, isRequired: true)
+        let tls = try ServerTLS(identity: certificates.identity, clients: trust)
+        try await Fixture.run(try Self.options(.required), tls: tls) { fixture in
+            let session = folder.file("session")
+            func ask(_ what: String) async throws -> String {
+                try await Self.askAgain(fixture, viewer, "\(version) \(what) \(session)")
+            }
+            let new = try await ask("-sess_out")
+            #expect(new.contains("New, TLSv") && new.contains("\"s\":true"), "\(new)")
+            // The end of the list is a point in time, which nothing announces.
+            try await Task.sleep(until: made + .seconds(8))
+            let resumed = try await ask("-sess_in")
+            #expect(!resumed.contains("HTTP/1.1"), "\(resumed)")
+            let refused = try await fixture.entries { $0.outcome == "refused" }
+            #expect(refused.contains { $0.reason.contains("the revocation list of ") }, "\(refused)")
+        }
+    }
+
+    /// One request by `openssl s_client`, which keeps and resumes sessions.
+    private static func askAgain(
+        _ fixture: Fixture, _ identity: DemoAuthority.Identity, _ options: String
+    ) async throws -> String {
+        let request = "GET \(target) HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
+        let client =
+            "printf '\(request)' | openssl s_client -connect 127.0.0.1:\(fixture.address.port ?? 0) "
+            + "-cert \(identity.certificateFile) -key \(identity.keyFile) -ign_eof"
+        return try await runCommand("sh", ["-c", "\(client) \(options) 2>&1 || true"])
     }
 
     /// On a connection that has outlived the certificate no password helps where a certificate is required.

@@ -36,6 +36,7 @@ final class ConnectionGuard: ChannelInboundHandler {
     /// Bytes that came for them, with what TLS puts around them. A record costs the same whether it holds a byte or
     /// 16 KiB, and one of the handshake holds none.
     private var raw = 0
+    private var isHolding = false
 
     init(timeouts: ConnectionState.Timeouts, expectsHandshake: Bool) {
         state = ConnectionState(timeouts: timeouts, expectsHandshake: expectsHandshake, now: .now())
@@ -62,7 +63,27 @@ final class ConnectionGuard: ChannelInboundHandler {
         raw += ConnectionGuard.unwrapInboundIn(data).readableBytes
         context.fireChannelRead(data)
         // A handshake with a chain of certificates fits, and so does a client that sends its head in ten-byte records.
-        if raw > ConnectionGuard.mostRaw + 8 * taken { context.close(promise: nil) }
+        guard raw > ConnectionGuard.mostRaw + 8 * taken else { return }
+        // While its certificate is being judged nothing is decrypted, and a client may well send its request already.
+        if state.isHandshaking { holdReading(context) } else { context.close(promise: nil) }
+    }
+
+    /// Takes no more until the handshake is over, which has its own deadline.
+    private func holdReading(_ context: ChannelHandlerContext) {
+        do {
+            try context.channel.syncOptions?.setOption(.autoRead, value: false)
+            isHolding = true
+        } catch {
+            context.close(promise: nil)
+        }
+    }
+
+    /// TLS is ready: what came behind the handshake is decrypted next.
+    func handshakeDone() {
+        state.handshakeDone(.now())
+        guard isHolding, let context else { return }
+        isHolding = false
+        do { try context.channel.syncOptions?.setOption(.autoRead, value: true) } catch { context.close(promise: nil) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -186,7 +207,7 @@ final class ByteGate: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent { connection.state.handshakeDone(.now()) }
+        if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent { connection.handshakeDone() }
         if case ChannelEvent.inputClosed? = event as? ChannelEvent, connection.state.isLingering {
             return context.close(promise: nil)
         }

@@ -56,6 +56,7 @@ struct ConnectionState {
         untakenSince = now
     }
 
+    var isHandshaking: Bool { if case .handshake = phase { true } else { false } }
     var isLingering: Bool { if case .lingering = phase { true } else { false } }
     var isStreaming: Bool { phase == .streaming }
     /// Every request that came whole has its answer, and the socket has taken it.
