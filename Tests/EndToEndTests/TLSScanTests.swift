@@ -107,6 +107,7 @@ struct TLSScanTests {
         let all = try JSONDecoder().decode([Finding].self, from: Data(contentsOf: URL(filePath: file)))
         // A scan that broke off has looked at little.
         #expect(all.count > 60, "\(result.standardOutput.suffix(1500))")
-        return all.filter { !["INFO", "OK", "LOW", "DEBUG"].contains($0.severity) }
+        // Of the scanner's own OpenSSL, which has no engine for GOST on some machines.
+        return all.filter { !["INFO", "OK", "LOW", "DEBUG"].contains($0.severity) && $0.id != "engine_problem" }
     }
 }
