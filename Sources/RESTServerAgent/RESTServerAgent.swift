@@ -24,7 +24,7 @@ package final class RESTServerAgent: Service {
     private let served: ServedTLS
     private let listeners: ListenerBoard
     private let responder: Responder
-    private let feed: LiveFeed
+    let feed: LiveFeed
     private let timeouts: ConnectionState.Timeouts
 
     /// - Parameters:
@@ -52,7 +52,8 @@ package final class RESTServerAgent: Service {
         listeners: ListenerBoard = ListenerBoard(), version: String = "", store: TagStore,
         policy: PolicyBox, verifier: PasswordVerifier, arbiter: WriteArbiter, audit: AuditLog,
         eventLoopGroup: any EventLoopGroup, logger: Logger,
-        timeouts: ConnectionState.Timeouts, onListening: @escaping @Sendable (SocketAddress) -> Void
+        timeouts: ConnectionState.Timeouts, history: ChangeHistory = ChangeHistory(),
+        patience: Duration = LiveFeed.patience, onListening: @escaping @Sendable (SocketAddress) -> Void
     ) throws(RESTServerAgentError) {
         self.options = options
         self.eventLoopGroup = eventLoopGroup
@@ -67,7 +68,7 @@ package final class RESTServerAgent: Service {
         (responder, feed) = RESTServerAgent.responder(
             options: options, store: store, policy: policy, verifier: verifier, arbiter: arbiter, audit: audit,
             certificates: certificates, listeners: listeners, version: version, served: { served.now?.identity },
-            logger: logger)
+            history: history, patience: patience, logger: logger)
         registry = ConnectionRegistry(
             limit: options.limits.connections, limitPerAddress: options.limits.connectionsPerAddress,
             networks: responder.networks, logger: logger)
@@ -78,7 +79,8 @@ package final class RESTServerAgent: Service {
         options: RESTServerAgentOptions, store: TagStore, policy: PolicyBox, verifier: PasswordVerifier,
         arbiter: WriteArbiter, audit: AuditLog, certificates: CertificateBoard,
         listeners: ListenerBoard = ListenerBoard(), version: String = "",
-        served: @escaping @Sendable () -> TLSIdentity? = { nil }, logger: Logger
+        served: @escaping @Sendable () -> TLSIdentity? = { nil }, history: ChangeHistory = ChangeHistory(),
+        patience: Duration = LiveFeed.patience, logger: Logger
     ) -> (Responder, LiveFeed) {
         let tags = TagRoutes(
             store: store, idsPerRequest: options.limits.idsPerRequest, arraysAsText: options.arrayValues == .string)
@@ -91,7 +93,7 @@ package final class RESTServerAgent: Service {
             version: version, served: served)
         let feed = LiveFeed(
             store: store, exposure: exposure, limit: options.limits.streams,
-            arraysAsText: options.arrayValues == .string)
+            arraysAsText: options.arrayValues == .string, history: history, patience: patience, logger: logger)
         let stream = StreamRoute(store: store, feed: feed, idsPerRequest: options.limits.idsPerRequest)
         let responder = Responder(
             options: options,
@@ -116,10 +118,11 @@ package final class RESTServerAgent: Service {
     package func run() async throws {
         // Every connection has ended by then: nobody waits for a write that has not begun.
         defer { responder.writing.gate.shut() }
-        let registry = registry, failures = responder.failures
+        let registry = registry, failures = responder.failures, feed = feed
         listeners.join(options.name) {
             ListenerCounts(
-                connections: registry.count, refusedConnections: registry.refusals, failedLogins: failures.count)
+                connections: registry.count, refusedConnections: registry.refusals, failedLogins: failures.count,
+                streams: feed.counts)
         }
         defer { listeners.leave(options.name) }
         let addresses = try ListenAddress.resolve(options.bind)

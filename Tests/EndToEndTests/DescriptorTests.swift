@@ -89,10 +89,10 @@ struct DescriptorTests {
                         #expect(attendance.oldest < 3000, "\(attendance)")
                         try await limit(gateway.processIdentifier, to: 1024)
                         let end = ContinuousClock().now
-                        for port in [hostile.rest] {
-                            _ = try await eventually(within: .seconds(5), "service again") {
+                        for url in ["https://127.0.0.1:\(hostile.rest)", "http://127.0.0.1:\(hostile.plain)"] {
+                            _ = try await eventually(within: .seconds(5), "service again at \(url)") {
                                 try await gateway.get(
-                                    "/browse", port: port, user: PlantConfiguration.viewer, "--max-time", "2"
+                                    "/browse", at: url, user: PlantConfiguration.viewer, "--max-time", "2"
                                 ).status == 200 ? true : nil
                             }
                         }

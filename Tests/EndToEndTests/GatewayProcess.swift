@@ -92,6 +92,15 @@ struct GatewayProcess: Sendable {
     ///
     /// - Parameter path: behind `/iotgateway`.
     func get(_ path: String, port: Int, user: String? = nil, _ more: String...) async throws -> RESTAnswer {
+        try await get(path, at: "https://127.0.0.1:\(port)", user: user, more)
+    }
+
+    /// As above, of an agent at another address or without TLS.
+    func get(_ path: String, at url: String, user: String? = nil, _ more: String...) async throws -> RESTAnswer {
+        try await get(path, at: url, user: user, more)
+    }
+
+    private func get(_ path: String, at url: String, user: String?, _ more: [String]) async throws -> RESTAnswer {
         var arguments = [
             "-s", "-g", "--max-time", "15", "--cacert", "\(plant.dataDirectory)/tls/default.pem", "-w",
             "\n%{http_code}",
@@ -99,7 +108,7 @@ struct GatewayProcess: Sendable {
         if let user { arguments += ["-u", user] }
         let result = try await run(
             .name("curl"),
-            arguments: Arguments(arguments + more + ["https://127.0.0.1:\(port)/iotgateway\(path)"]), input: .none,
+            arguments: Arguments(arguments + more + ["\(url)/iotgateway\(path)"]), input: .none,
             output: .string(limit: 1 << 20), error: .string(limit: 65536))
         let lines = result.standardOutput.split(separator: "\n", omittingEmptySubsequences: false)
         return RESTAnswer(status: Int(lines.last ?? "") ?? 0, body: lines.dropLast().joined(separator: "\n"))

@@ -3,14 +3,16 @@ import TestPeers
 
 /// What the kernel and the process show of a gateway from outside.
 enum Observed {
-    /// Connections that the server at this port of 127.0.0.1 has open with clients at the address, by `/proc/net/tcp`;
-    /// with those for a moment that it has still to accept, or to refuse.
+    /// Connections that the server at this port of 127.0.0.1 has accepted and has open with clients at the address, by
+    /// `/proc/net/tcp`; with those for a moment that it is about to refuse.
     static func connections(to port: Int, from address: String) async throws -> Int {
         let parts = address.split(separator: ".").compactMap { UInt8($0) }
         let peer = parts.reversed().map { hexadecimal(Int($0), 2) }.joined()
         let local = "0100007F:" + hexadecimal(port, 4)
-        // Established; those that have been closed stay in other states for a while.
-        let program = "$2 == local && index($3, peer) == 1 && $4 == \"01\" { n++ } END { print n + 0 }"
+        // Established; those that have been closed stay in other states for a while. Without an inode it is the kernel's
+        // still, which lets clients in before the server has accepted them.
+        let program =
+            "$2 == local && index($3, peer) == 1 && $4 == \"01\" && $10 != \"0\" { n++ } END { print n + 0 }"
         let count = try await runCommand(
             "awk", ["-v", "local=\(local)", "-v", "peer=\(peer)", program, "/proc/net/tcp"])
         return Int(count.filter(\.isNumber)) ?? 0

@@ -26,7 +26,7 @@ struct SlowClientTests {
                     (hostile.rest, "https://127.0.0.1"), (hostile.plain, "http://127.0.0.1"),
                 ] {
                     let path = mode == .headers || mode == .body ? "/iotgateway/read" : "/iotgateway"
-                    let (most, attendance) = try await withRelay(to: port, from: Self.attacker) { relay in
+                    let (crowd, attendance) = try await withRelay(to: port, from: Self.attacker) { relay in
                         try await hostile.bystander(plant).attend {
                             try await attack(
                                 SlowHTTPTest(
@@ -35,12 +35,12 @@ struct SlowClientTests {
                                 "\(url):\(relay)\(path)", port)
                         }
                     }
-                    print("slowhttptest \(mode), \(url): at most \(most) of \(connections) connections; \(attendance)")
+                    print("slowhttptest \(mode), \(url): \(crowd) of \(connections) connections; \(attendance)")
                     #expect(attendance.allFailures.isEmpty, "\(attendance)")
                     #expect(attendance.reads > 20, "\(attendance)")
                     #expect(attendance.slowest < .seconds(5), "\(attendance)")
-                    // 64 of an address by default, and some that are just being refused; the other agent lets all in.
-                    #expect(port == hostile.rest ? (1..<150).contains(most) : most > 150, "\(most)")
+                    // 64 of an address by default, and a few that are just being refused; the other agent lets all in.
+                    #expect(port == hostile.rest ? (1...72).contains(crowd.steady) : crowd.most > 150, "\(crowd)")
                     _ = try await eventually(within: .seconds(40), "the end of the attacker's connections") {
                         try await Observed.connections(to: port, from: Self.attacker) == 0 ? true : nil
                     }
@@ -49,29 +49,46 @@ struct SlowClientTests {
         }
     }
 
-    /// - Returns: connections that the server had open with the attacker, at most.
-    private func attack(_ tool: SlowHTTPTest, _ url: String, _ port: Int) async throws -> Int {
+    /// Connections that the server had open with the attacker, looked at again and again.
+    private struct Crowd: CustomStringConvertible {
+        private static let window = 10
+
+        private(set) var last = 0
+        private(set) var most = 0
+        /// The most that there were for a while: of the looks of half a second the one that saw the fewest. Who is refused
+        /// at once is not there for so long.
+        private(set) var steady = 0
+        private var latest: [Int] = []
+
+        var description: String { "at most \(most), \(steady) for a while" }
+
+        mutating func see(_ now: Int) {
+            last = now
+            most = max(most, now)
+            latest = Array((latest + [now]).suffix(Crowd.window))
+            if latest.count == Crowd.window { steady = max(steady, latest.min() ?? 0) }
+        }
+    }
+
+    private func attack(_ tool: SlowHTTPTest, _ url: String, _ port: Int) async throws -> Crowd {
         try await withThrowingTaskGroup(of: String.self) { group in
             group.addTask { try await tool.run(url, as: PlantConfiguration.viewer) }
             let watch = Task {
-                var most = 0, last = 0
+                var crowd = Crowd()
                 while !Task.isCancelled {
-                    if let now = try? await Observed.connections(to: port, from: Self.attacker) {
-                        most = max(most, now)
-                        last = now
-                    }
+                    if let now = try? await Observed.connections(to: port, from: Self.attacker) { crowd.see(now) }
                     try? await Task.sleep(for: .milliseconds(50))
                 }
-                return (most, last)
+                return crowd
             }
             let said = try await group.next() ?? ""
             watch.cancel()
-            let (most, last) = await watch.value
+            let crowd = await watch.value
             let ending = said.split(whereSeparator: \.isNewline).suffix(3).joined(separator: "\n")
             // Who reads slowly has still to read what was on its way when the server closed, and does not notice.
-            let isClosed = tool.mode == .reading ? last == 0 : said.contains("No open connections left")
-            #expect(isClosed, "its connections were closed: \(last) open; \(ending)")
-            return most
+            let isClosed = tool.mode == .reading ? crowd.last == 0 : said.contains("No open connections left")
+            #expect(isClosed, "its connections were closed: \(crowd.last) open; \(ending)")
+            return crowd
         }
     }
 
@@ -134,6 +151,7 @@ struct SlowClientTests {
     private func expectFewLines(_ gateway: GatewayProcess, since begin: ContinuousClock.Instant) async throws {
         let seconds = Int((ContinuousClock().now - begin).components.seconds)
         let lines = await gateway.log.pending.filter { $0.contains("Connection ") }
-        #expect(lines.count <= 2 * (seconds + 2), "\(lines.count) lines in \(seconds) s: \(lines.prefix(5))")
+        // Too many in all, too many from there, and who made room.
+        #expect(lines.count <= 3 * (seconds + 2), "\(lines.count) lines in \(seconds) s: \(lines.prefix(5))")
     }
 }

@@ -78,7 +78,8 @@ struct Fixture: Sendable {
     /// Serves while `body` runs, and checks that the agent ends by itself afterwards.
     static func run(
         _ options: RESTServerAgentOptions? = nil, tls: ServerTLS? = nil, withUsers: Bool = true,
-        timeouts: ConnectionState.Timeouts? = nil,
+        timeouts: ConnectionState.Timeouts? = nil, history: ChangeHistory = ChangeHistory(),
+        patience: Duration = LiveFeed.patience,
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         writers: @escaping WriteArbiter.Writers = { _ in nil },
         _ body: @escaping @Sendable (Fixture) async throws -> Void
@@ -108,7 +109,8 @@ struct Fixture: Sendable {
             policy: policy,
             verifier: verifier, arbiter: arbiter, audit: audit, eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             logger: logger,
-            timeouts: timeouts ?? .init(request: TimeAmount(options.limits.requestTimeout)),
+            timeouts: timeouts ?? .init(request: TimeAmount(options.limits.requestTimeout)), history: history,
+            patience: patience,
             onListening: { signal.yield($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {

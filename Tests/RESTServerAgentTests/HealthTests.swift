@@ -110,6 +110,9 @@ struct HealthTests {
             #expect(samples[#"sallyport_connections{agent="api"}"#] ?? 0 >= 1)
             #expect(samples[#"sallyport_connections_refused_total{agent="api"}"#] == 0)
             #expect(samples[#"sallyport_login_failures_total{agent="api"}"#] == 0)
+            for name in ["streams", "streams_refused_total", "stream_missed_events_total", "streams_cut_off_total"] {
+                #expect(samples["sallyport_\(name){agent=\"api\"}"] == 0, "\(name)")
+            }
             #expect(try #require(samples["process_open_fds"]) > 3)
             #expect(try #require(samples["process_resident_memory_bytes"]) > 1_000_000)
             let started = try #require(samples["process_start_time_seconds"])
@@ -119,6 +122,26 @@ struct HealthTests {
             #expect(try await fixture.ask("GET", "/metrics", ["Authorization: Basic eDp5"]).status == 401)
             let later = try await fixture.ask("GET", "/metrics", ["Authorization: Bearer \(token)"])
             #expect(try PrometheusText(later.body).samples[#"sallyport_login_failures_total{agent="api"}"#] == 1)
+        }
+    }
+}
+
+extension Fixture {
+    /// What `/metrics` says of this agent; nil where it does not have it.
+    func figure(_ name: String) async throws -> Double? {
+        try PrometheusText(try await ask("GET", "/metrics").body).samples["\(name){agent=\"api\"}"]
+    }
+
+    /// Waits until that is so.
+    func figure(_ name: String, becomes isWanted: (Double) -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(20)
+        while true {
+            let now = try await figure(name)
+            if let now, isWanted(now) { return }
+            guard ContinuousClock.now < end else {
+                throw RawConnection.Failure(description: "\(name) stays \(now ?? -1)")
+            }
+            try await Task.sleep(for: .milliseconds(20))
         }
     }
 }

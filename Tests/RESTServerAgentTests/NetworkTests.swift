@@ -87,6 +87,29 @@ struct NetworkTests {
         #expect((1...10).contains(told))
     }
 
+    /// A flood that is refused for one reason hides nobody who is refused for another.
+    @Test func eachReasonOfARefusalIsTold() async throws {
+        var options = try Fixture.options()
+        options.allowFrom = [try IPNetwork(parsing: "127.0.0.1")]
+        options.limits.connectionsPerAddress = 1
+        let lines = LogLines()
+        try await Fixture.run(options, logger: .init(label: "test") { _ in lines }) { fixture in
+            func refused(from source: String) async throws {
+                let connection = try RawConnection(fixture.address, from: source)
+                #expect(try await connection.receiveAll() == "")
+            }
+            let kept = try RawConnection(fixture.address, from: "127.0.0.1")
+            try await kept.send(Fixture.request("GET", "/healthz"))
+            #expect(try await kept.response().status == 200)
+            for _ in 0..<5 { try await refused(from: "127.0.0.2") }
+            try await refused(from: "127.0.0.1")
+            for _ in 0..<5 { try await refused(from: "127.0.0.2") }
+            withExtendedLifetime(kept) {}
+        }
+        let told = lines.text.split(separator: "\n").filter { $0.contains("Connection refused") }
+        #expect(told.contains { $0.contains("allow-from") } && told.contains { $0.contains("per-address") }, "\(told)")
+    }
+
     @Test func aTrustedProxySpeaksForItsClient() async throws {
         var options = try Fixture.options()
         options.allowFrom = [try IPNetwork(parsing: "192.0.2.0/24")]

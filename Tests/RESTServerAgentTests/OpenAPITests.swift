@@ -125,17 +125,28 @@ struct OpenAPITests {
                 let document = try await fixture.ask("GET", OpenAPIDocument.path, [Fixture.admin] + forwarded)
                 #expect(document.status == 200)
                 try recorded.add(document: name, json: document.body)
-                for route in fixture.responder(options).routes where !route.isEndless {
+                for route in fixture.responder(options).routes {
                     try await Self.sweep(route, name, fixture, recorded, forwarded)
                 }
                 if name == "plain" { try await Self.malformed(name, fixture, recorded) }
+                if name == "open" { try await Self.slowedDown(name, fixture, recorded) }
+            }
+            try await Fixture.run(options, withUsers: false) { fixture in
+                let forwarded = name == "proxied" ? ["X-Forwarded-For: 10.0.0.1"] : []
+                for route in fixture.responder(options).routes {
+                    for method in route.methods.map(\.rawValue) + ["HEAD", "OPTIONS"] {
+                        try recorded.add(name, method, route.path, try await fixture.ask(method, route.path, forwarded))
+                    }
+                }
             }
         }
-        try await Fixture.run(withUsers: false) { fixture in
-            for (method, path) in [("GET", "/readyz"), ("GET", "/iotgateway/browse"), ("POST", "/iotgateway/write")] {
-                try recorded.add("plain", method, path, try await fixture.ask(method, path, []))
-            }
-        }
+        try await Self.streams(recorded)
+        try await Self.warning(recorded)
+        let statuses = recorded.statuses(of: "/iotgateway/stream")
+        #expect(statuses["GET"]?.isSuperset(of: [200, 400, 401, 403, 503]) == true, "\(statuses)")
+        #expect(statuses["HEAD"]?.isSuperset(of: [200, 400, 401, 403, 503]) == true, "\(statuses)")
+        let preflights = recorded.statuses(of: "/iotgateway/read")["OPTIONS"]
+        #expect(preflights?.isSuperset(of: [200, 403, 405, 429, 503]) == true, "\(preflights ?? [])")
         let faults = try await recorded.faults()
         #expect(faults == ["\(recorded.count) answers seen"])
         #expect(recorded.count > 1200)
@@ -178,6 +189,53 @@ struct OpenAPITests {
         ]
     }
 
+    /// What needs more than a request: too many streams, and none of the tags.
+    private static func streams(_ recorded: RecordedAnswers) async throws {
+        var options = try Fixture.options()
+        options.limits.streams = 1
+        try await Fixture.run(options) { fixture in
+            let client = try await StreamClient(fixture.address, ["Simulator.T2.5S"])
+            try recorded.add("plain", "GET", "/iotgateway/stream", .init(head: client.head))
+            for method in ["GET", "HEAD"] {
+                for (ids, caller) in [("Simulator.T2.5S", Fixture.admin), ("Secret.PLC.Key", Fixture.viewer)] {
+                    let reply = try await fixture.ask(method, StreamClient.target([ids]), [caller])
+                    #expect(reply.status == 503)
+                    try recorded.add("plain", method, "/iotgateway/stream", reply)
+                }
+            }
+            withExtendedLifetime(client) {}
+        }
+        try await Fixture.run { fixture in
+            for method in ["GET", "HEAD"] {
+                let reply = try await fixture.ask(method, StreamClient.target(["Secret.PLC.Key"]), [Fixture.viewer])
+                #expect(reply.status == 403)
+                try recorded.add("plain", method, "/iotgateway/stream", reply)
+            }
+        }
+    }
+
+    /// OPTIONS that is no preflight takes a login, and who failed too often waits.
+    private static func slowedDown(_ document: String, _ fixture: Fixture, _ recorded: RecordedAnswers) async throws {
+        for number in 0..<40 {
+            // The same wrong one again would count once.
+            let login = "Authorization: Basic " + Fixture.base64("viewer:wrong words \(number)")
+            let reply = try await fixture.ask("OPTIONS", "/iotgateway/read", [login])
+            try recorded.add(document, "OPTIONS", "/iotgateway/read", reply)
+            if reply.status == 429 { return }
+        }
+        Issue.record("nobody is slowed down")
+    }
+
+    /// A listener whose certificate ends in two days.
+    private static func warning(_ recorded: RecordedAnswers) async throws {
+        try await Fixture.run(tls: try SelfSigned.configuration()) { fixture in
+            let request = Fixture.request("GET", "/readyz", ["Connection: close"])
+            let reply = RawConnection.Response(try await TLSConnection.ask(fixture.address, request))
+            #expect(reply.status == 200 && reply.body.contains(#""warnings":["#), "\(reply)")
+            try recorded.add("plain", "GET", "/readyz", reply)
+        }
+    }
+
     private static func malformed(_ document: String, _ fixture: Fixture, _ recorded: RecordedAnswers) async throws {
         for request in MalformedRequest.inDoubt + MalformedRequest.refused {
             let connection = try RawConnection(fixture.address)
@@ -194,9 +252,4 @@ struct OpenAPITests {
             try recorded.add(document, method, path, reply)
         }
     }
-}
-
-extension Route {
-    /// Whether an answer goes on until somebody ends it.
-    fileprivate var isEndless: Bool { operations.flatMap(\.answers).contains { $0.content == .events } }
 }

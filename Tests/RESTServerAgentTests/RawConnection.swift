@@ -16,6 +16,26 @@ final class RawConnection: Sendable {
         var head: String
         var body: String
 
+        init(head: String, body: String = "") {
+            self.head = head
+            self.body = body
+            let lines = head.components(separatedBy: "\r\n")
+            let words = lines[0].split(separator: " ")
+            status = words.count > 1 ? Int(words[1]) ?? 0 : 0
+            headers = [:]
+            for line in lines.dropFirst() {
+                guard let colon = line.firstIndex(of: ":") else { continue }
+                headers[line[..<colon].lowercased()] =
+                    line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+            }
+        }
+
+        /// All that came until the server closed.
+        init(_ text: String) {
+            let parts = text.components(separatedBy: "\r\n\r\n")
+            self.init(head: parts[0], body: parts.dropFirst().joined(separator: "\r\n\r\n"))
+        }
+
         /// What a client can see, without what changes from second to second.
         var comparable: String {
             head.split(separator: "\r\n").filter { !$0.hasPrefix("Date:") }.joined(separator: "\n") + "\n\n" + body
@@ -24,12 +44,21 @@ final class RawConnection: Sendable {
 
     private let descriptor: Int32
 
-    init(_ address: SocketAddress, patience: Int = 20) throws {
+    /// - Parameter source: the address to come from; nil leaves it to the system.
+    init(_ address: SocketAddress, patience: Int = 20, from source: String? = nil) throws {
         descriptor = socket(address.protocol == .inet6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw Failure(description: "no socket") }
         var limit = timeval(tv_sec: patience, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        if let source {
+            let bound = try SocketAddress(ipAddress: source, port: 0).withSockAddr {
+                bind(descriptor, $0, socklen_t($1))
+            }
+            guard bound == 0 else {
+                throw Failure(description: "not from \(source): \(String(cString: strerror(errno)))")
+            }
+        }
         let result = address.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
         guard result == 0 else { throw Failure(description: "no connection: \(String(cString: strerror(errno)))") }
     }
@@ -39,6 +68,12 @@ final class RawConnection: Sendable {
     func setReceiveBuffer(_ bytes: Int32) {
         var bytes = bytes
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// From now on its end is a reset: the server cannot write to it any more from that moment.
+    func endWithReset() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
     }
 
     func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
@@ -90,15 +125,7 @@ final class RawConnection: Sendable {
                 all += byte
                 split = byte == [0x0A] ? headEnd() : nil
             }
-            let head = String(decoding: all[..<split!], as: UTF8.self)
-            var response = Response(status: 0, headers: [:], head: head, body: "")
-            let lines = head.components(separatedBy: "\r\n")
-            response.status = Int(lines[0].split(separator: " ")[1]) ?? 0
-            for line in lines.dropFirst() {
-                guard let colon = line.firstIndex(of: ":") else { continue }
-                response.headers[line[..<colon].lowercased()] =
-                    line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-            }
+            var response = Response(head: String(decoding: all[..<split!], as: UTF8.self))
             let length = bodyless ? 0 : Int(response.headers["content-length"] ?? "0") ?? 0
             var body: [UInt8] = []
             while body.count < length {

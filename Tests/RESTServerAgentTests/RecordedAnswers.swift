@@ -10,6 +10,8 @@ final class RecordedAnswers: Sendable {
     private let directory: TemporaryDirectory
     private let lines = Mutex<[String]>([])
     private let documents = Mutex<[String]>([])
+    /// By path and method.
+    private let seen = Mutex<[String: [String: Set<Int>]]>([:])
 
     init() throws {
         directory = try TemporaryDirectory()
@@ -28,7 +30,11 @@ final class RecordedAnswers: Sendable {
         ]
         let data = try JSONSerialization.data(withJSONObject: line, options: .withoutEscapingSlashes)
         lines.withLock { $0.append(String(decoding: data, as: UTF8.self)) }
+        seen.withLock { _ = $0[path, default: [:]][method, default: []].insert(response.status) }
     }
+
+    /// By method.
+    func statuses(of path: String) -> [String: Set<Int>] { seen.withLock { $0[path] ?? [:] } }
 
     var count: Int { lines.withLock { $0.count } }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import NIOCore
 import SecurityPolicy
 import TagStore
@@ -46,8 +47,42 @@ struct StreamHostileTests {
             reply = try await fixture.ask("GET", StreamClient.target([Self.five]), [Fixture.viewer])
             #expect(reply.status == 503 && reply.body.contains("10 streams are open (limits.streams)"))
             for client in clients { #expect(try await client.first("values").values == ["Simulator.T2.5S=1"]) }
+            #expect(try await fixture.figure("sallyport_streams") == 10)
+            #expect(try await fixture.figure("sallyport_streams_refused_total") == 2)
             clients.removeAll()
             _ = try await Self.openEventually(fixture)
+            try await fixture.figure("sallyport_streams") { $0 == 0 }
+            #expect(try await fixture.figure("sallyport_streams_cut_off_total") == 0)
+        }
+    }
+
+    /// The client resets the connection while its tags are looked at, so that the head of the answer cannot be written.
+    @Test func resetBeforeTheHeadLeavesNoSeatTaken() async throws {
+        try await Fixture.run(try Self.options(streams: 8)) { fixture in
+            // A token is checked at once: everything from the request's last byte to the head is one turn.
+            let token = try await fixture.users.createToken(name: "pump", groups: ["viewers"], expires: nil)
+            let ids = (0..<9_000).map { "a\($0 % 10)" } + [Self.five]
+            let request = Array(
+                Fixture.request("GET", StreamClient.target(ids), ["Authorization: Bearer \(token)"]).utf8)
+            for round in 0..<40 {
+                let connection = try RawConnection(fixture.address)
+                connection.endWithReset()
+                try await connection.send(Array(request.dropLast()))
+                // That much has been read by then.
+                try await Task.sleep(for: .milliseconds(10))
+                try await connection.send(Array(request.suffix(1)))
+                try await Task.sleep(for: .microseconds(50 * round))
+                withExtendedLifetime(connection) {}
+            }
+            let end = ContinuousClock.now + .seconds(20)
+            while fixture.agent.feed.seats.count > 0, ContinuousClock.now < end {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(fixture.agent.feed.seats.count == 0)
+            var clients: [StreamClient] = []
+            for _ in 0..<8 { clients.append(try await Self.openEventually(fixture)) }
+            await fixture.set([(0, .integer(2))])
+            for client in clients { try await client.wait(for: ["Simulator.T2.5S=2"]) }
         }
     }
 
@@ -90,26 +125,42 @@ struct StreamHostileTests {
 
     /// What is not taken is not kept: the history goes on without the slow reader, which is told and gets all anew.
     @Test func aSlowReaderIsToldWhatItMissed() async throws {
-        try await Fixture.run { fixture in
+        let lines = LogLines()
+        try await Fixture.run(
+            try Self.options(requestTimeout: .seconds(100)), history: ChangeHistory(byteCapacity: 1 << 20),
+            logger: Logger(label: "test") { _ in lines }
+        ) { fixture in
             let client = try await StreamClient(fixture.address, [Self.text], receiveBuffer: 65536)
-            _ = try await client.first("values")
-            // Far more than sockets and history hold: 24 MB of it.
-            for number in 0..<6000 {
-                let value = String(repeating: "x", count: 4096) + "\(number)"
-                await fixture.set([(1, .string(value))])
-                if number % 50 == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            let id = try #require(try await client.first("values").id)
+            // Four megabytes on: far more than the sockets hold, and the history has let go of it.
+            let place = try #require(ResumePoint(id)).count + 1000
+            let value = String(repeating: "x", count: 4096)
+            var number = 0
+            while true {
+                if case .lost(_?) = fixture.agent.feed.read(from: place) { break }
+                for _ in 0..<50 {
+                    number += 1
+                    await fixture.set([(1, .string("\(value)\(number)"))])
+                }
+                try await Task.sleep(for: LiveFeed.beat)
             }
             let missed = try await client.first("missed")
             #expect(missed.data.hasPrefix(#"{"missed":"#) && missed.data != #"{"missed":null}"#)
             var last = ""
-            while !last.contains("x5999\"") { last = try await client.first("values").data }
+            while !last.contains("x\(number)\"") { last = try await client.first("values").data }
             await fixture.set([(1, .string("after"))])
             while !last.contains("\"after\"") { last = try await client.first("values").data }
+            #expect(try await fixture.figure("sallyport_stream_missed_events_total") ?? 0 >= 1)
         }
+        let told = lines.text.split(separator: "\n").first { $0.contains("Stream cannot keep up") }
+        #expect(told?.contains("changes went by before it took them: ") == true, "\(told ?? "")")
     }
 
     @Test func whoTakesNothingIsCutOff() async throws {
-        try await Fixture.run(try Self.options(streams: 2, requestTimeout: .seconds(1))) { fixture in
+        let lines = LogLines()
+        try await Fixture.run(
+            try Self.options(streams: 2, requestTimeout: .seconds(1)), logger: Logger(label: "test") { _ in lines }
+        ) { fixture in
             let client = try await StreamClient(fixture.address, [Self.text], receiveBuffer: 64)
             let other = try await StreamClient(fixture.address, [Self.five])
             _ = try await other.first("values")
@@ -128,8 +179,28 @@ struct StreamHostileTests {
             while seen < 200 { seen += try await other.first("values").values.count }
             // Its place is free when the server has let go of it.
             _ = try await Self.openEventually(fixture)
+            #expect(try await fixture.figure("sallyport_streams_cut_off_total") == 1)
             withExtendedLifetime(client) {}
         }
+        #expect(lines.text.contains("Stream cannot keep up"))
+        #expect(lines.text.contains("it took nothing for limits.request-timeout"))
+    }
+
+    /// A flood of slow streams is a line a second, and each of them counts.
+    @Test func slowStreamsAreTold() {
+        let lines = LogLines()
+        let tally = StreamTally(logger: Logger(label: "test") { _ in lines })
+        let begin = ContinuousClock.now
+        for _ in 0..<100 {
+            tally.fellBehind(ClientAddress("10.0.0.1"), by: 7)
+            tally.tellMissed()
+            tally.cutOff(ClientAddress("10.0.0.2"))
+            tally.refuse()
+        }
+        let seconds = Int((ContinuousClock.now - begin) / .seconds(1))
+        #expect(tally.counts == StreamCounts(refused: 100, missed: 100, cutOff: 100))
+        #expect(lines.text.split(separator: "\n").count <= seconds + 1)
+        #expect(lines.text.contains("10.0.0.1") && lines.text.contains("took them: 7"))
     }
 
     /// Rights are looked at whether or not the client takes anything: its place is free long before its deadline.

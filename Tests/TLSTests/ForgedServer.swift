@@ -43,17 +43,18 @@ final class ForgedServer: Sendable {
         let thread = Thread { [weak self] in
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else { break }
                 self?.serve(connection)
                 close(connection)
             }
+            // Here alone: closed by another it could be somebody else's by the next `accept`.
+            close(listener)
         }
         thread.start()
     }
 
     deinit {
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
         SSL_CTX_free(context)
     }
 

@@ -39,10 +39,17 @@ final class TestServer {
 
     /// Runs a handshake to its end without a network.
     func handshake(with client: ClientTLSContext) throws -> Outcome {
-        let theirs = try #require(SSL_new(context))
-        defer { SSL_free(theirs) }
         let ours = try #require(client.withUnsafeContext { SSL_new($0) })
         defer { SSL_free(ours) }
+        var outcome = try handshake(of: ours)
+        outcome.failure = client.takeFailure()
+        return outcome
+    }
+
+    /// - Parameter ours: the client's connection, which the caller owns.
+    func handshake(of ours: OpaquePointer) throws -> Outcome {
+        let theirs = try #require(SSL_new(context))
+        defer { SSL_free(theirs) }
         var near: OpaquePointer?
         var far: OpaquePointer?
         try #require(BIO_new_bio_pair(&near, 0, &far, 0) == 1)
@@ -67,7 +74,7 @@ final class TestServer {
         return Outcome(
             succeeded: finished && !isRefused, version: String(cString: SSL_get_version(ours)),
             suite: SSL_get_current_cipher(ours).map { String(cString: SSL_CIPHER_get_name($0)) } ?? "",
-            failure: client.takeFailure())
+            failure: nil)
     }
 
     private func waits(_ connection: OpaquePointer, _ result: Int32) -> Bool {

@@ -5,6 +5,7 @@ struct ListenerCounts: Sendable {
     var connections = 0
     var refusedConnections = 0
     var failedLogins = 0
+    var streams = StreamCounts()
 }
 
 /// The listeners of a gateway, each with its counters: any of them tells of all.

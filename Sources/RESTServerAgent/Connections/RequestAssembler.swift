@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 
@@ -107,6 +108,8 @@ final class RequestAssembler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The kernel has its own clock for a client that takes nothing, and may be the first to give up.
+        if let error = error as? IOError, error.errnoCode == ETIMEDOUT { server.streaming?.hasTimedOut = true }
         // The codec complains of every byte behind its first error; the answer to that one is on its way.
         if case .over = assembly { return }
         guard let error = error as? HTTPParserError else { return connection.abort() }

@@ -5,27 +5,29 @@ extension RequestServer {
     /// What is sent of one stream before others on the event loop have their turn.
     private static let mostInOneTurn = 256 << 10
 
-    private static let kernelBuffer: SocketOptionValue = 128 << 10
-
     /// A stream as this connection writes it.
     struct Streaming {
         let stream: LiveStream
         /// HTTP/1.0 knows no chunks: the end of the connection is the end of the answer.
         let isChunked: Bool
+        /// Where the feed has it, whatever has become of the connection.
+        let eventLoop: any EventLoop
+        /// The kernel gave the connection up: its client took nothing for as long as a request may take.
+        var hasTimedOut = false
         var isServing = false
         var isTurnPlanned = false
     }
 
     /// The head has been written.
-    func beginStream(_ opening: LiveStream.Opening, isChunked: Bool, _ context: ChannelHandlerContext) {
+    func beginStream(_ opening: LiveStream.Opening, isChunked: Bool) {
+        // The head may not have gone out: then the connection has ended already, and the seat is free with the opening.
+        guard let context else { return }
         connection.state.streamBegan(.now())
         waiting.removeAll()
         // The client went while its password was looked at.
         if isInputClosed { return connection.abort() }
-        // What the kernel keeps for a client that does not take it is bounded too; by itself it would grow to megabytes.
-        try? context.channel.syncOptions?.setOption(.socketOption(.so_sndbuf), value: RequestServer.kernelBuffer)
         let stream = LiveStream(opening, now: .now())
-        streaming = Streaming(stream: stream, isChunked: isChunked)
+        streaming = Streaming(stream: stream, isChunked: isChunked, eventLoop: context.eventLoop)
         stream.feed.join(self, on: context.eventLoop)
         if isQuiescing { return endStream(RequestServer.stopping) }
         send(Array(LiveStream.preamble.utf8), context)
@@ -78,10 +80,17 @@ extension RequestServer {
     }
 
     /// Nothing is sent any more.
-    func leaveStream() {
-        guard let streaming, let context else { return }
+    private func leaveStream() {
+        guard let streaming else { return }
         self.streaming = nil
-        streaming.stream.feed.leave(self, on: context.eventLoop)
+        streaming.stream.feed.leave(self, on: streaming.eventLoop)
+    }
+
+    /// The connection has ended under the stream, if it has one.
+    func loseStream() {
+        guard let streaming else { return }
+        if streaming.hasTimedOut || connection.state.expiry(.now()) == .write { streaming.stream.wasCutOff() }
+        leaveStream()
     }
 
     private func send(_ event: [UInt8], _ context: ChannelHandlerContext) {

@@ -79,7 +79,7 @@ final class RequestServer: ChannelDuplexHandler {
     private func end() {
         pending.finish()
         waiting.removeAll()
-        leaveStream()
+        loseStream()
         context = nil
     }
 
@@ -186,7 +186,7 @@ final class RequestServer: ChannelDuplexHandler {
     private func write(_ reply: Reply, to request: ServerRequest) {
         var reply = reply
         reply.isChunked = request.takesChunks
-        guard let opening = reply.stream, !reply.omitsBody, let context else {
+        guard let opening = reply.stream, !reply.omitsBody, context != nil else {
             reply.stream = nil
             if !request.keepsAlive { reply.closes = true }
             return write(reply)
@@ -194,7 +194,7 @@ final class RequestServer: ChannelDuplexHandler {
         if connection.state.isLingering { return }
         write(reply)
         flush()
-        beginStream(opening, isChunked: request.takesChunks, context)
+        beginStream(opening, isChunked: request.takesChunks)
     }
 
     private func write(_ reply: Reply) {

@@ -34,8 +34,10 @@ extension OpenAPIDocument {
         ]
         // Behind a trusted proxy everybody's address is looked at.
         if !options.allowFrom.isEmpty, !options.trustedProxies.isEmpty { statuses.insert(.forbidden) }
-        guard !route.isOpen, operation.method != .OPTIONS else { return statuses }
+        guard !route.isOpen else { return statuses }
         statuses.formUnion([.unauthorized, .tooManyRequests, .serviceUnavailable])
+        // Without the headers of a preflight it takes a login as any request does, and then is a method that does not go.
+        if operation.method == .OPTIONS { return statuses }
         if requiresCertificates { statuses.insert(.forbidden) }
         if case .gateway = route.access { statuses.insert(.forbidden) }
         if operation.method == .POST { statuses.insert(.unsupportedMediaType) }

@@ -13,7 +13,7 @@ extension OpenAPIDocument {
             ("Write", OpenAPIDocument.write),
             ("Failure", OpenAPIDocument.failure),
             ("Alive", OpenAPIDocument.flag("alive")),
-            ("Ready", OpenAPIDocument.flag("ready")),
+            ("Ready", OpenAPIDocument.ready),
             ("OpenAPI", OpenAPIDocument.document),
         ] + (options.writeEndpoint ? OpenAPIDocument.writing : [])
     }
@@ -136,6 +136,20 @@ extension OpenAPIDocument {
         ("reason", ["type": "string", "minLength": 1, "description": "For people."]))
 
     private static func flag(_ name: String) -> JSONTree { object((name, ["const": true])) }
+
+    /// The warnings are there only where there are some.
+    private static let ready: JSONTree = [
+        "type": "object",
+        "properties": [
+            "ready": ["const": true],
+            "warnings": [
+                "type": "array", "minItems": 1, "items": ["type": "string", "minLength": 1],
+                "description": "For people: what will end this before long.",
+            ],
+        ],
+        "required": ["ready"],
+        "additionalProperties": false,
+    ]
 
     private static let document: JSONTree = [
         "type": "object", "properties": ["openapi": ["const": "3.1.0"]], "required": ["openapi", "info", "paths"],

@@ -114,11 +114,13 @@ extension HTMLPage {
           $("live").checked = false;
           follow();
           const seen = new Map();
+          let ended = false;
           source = new EventSource(
             "/iotgateway/stream?" + watched.map(id => "ids=" + encodeURIComponent(id)).join("&"));
           const on = (name, told) => source.addEventListener(name, event => told(JSON.parse(event.data, exact)));
           on("values", data => {
-            for (const one of data.values) seen.set(one.id, { ...one, s: one.q, r: one.q ? "" : "not good" });
+            // What is not good may be uncertain as well as bad: a stream does not say which.
+            for (const one of data.values) seen.set(one.id, { ...one, s: true, r: one.q ? "" : "not good" });
             fill([...seen.values()]);
           });
           on("refused", data => {
@@ -126,12 +128,14 @@ extension HTMLPage {
             fill([...seen.values()]);
           });
           on("missed", () => say("Some changes were missed.", true));
-          on("end", data => say("The gateway ended the stream: " + data.reason, true));
-          source.onopen = () => say("Watching.");
+          // Its reason stays until there is a stream again.
+          on("end", data => { ended = true; say("The gateway ended the stream: " + data.reason, true); });
+          source.onopen = () => { ended = false; say("Watching."); };
           source.onerror = event => {
-            if (event.target.readyState !== EventSource.CLOSED) return say("The stream was cut; coming back…", true);
-            $("watch").checked = false;
-            say("The gateway gives no stream of these tags.", true);
+            const closed = event.target.readyState === EventSource.CLOSED;
+            if (closed) $("watch").checked = false;
+            if (ended) return;
+            say(closed ? "The gateway gives no stream of these tags." : "The stream was cut; coming back…", true);
           };
         }
 

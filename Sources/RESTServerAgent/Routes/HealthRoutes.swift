@@ -95,17 +95,7 @@ struct HealthRoutes: Sendable {
             certificates.certificates.map { certificate in
                 ([("role", certificate.role.rawValue), ("name", certificate.name)], "\(certificate.validUntil)")
             })
-        let counts = listeners.counts
-        text.add(
-            "sallyport_connections", .gauge, "Open connections of a REST server agent.",
-            counts.map { ([("agent", $0.agent)], "\($0.counts.connections)") })
-        text.add(
-            "sallyport_connections_refused_total", .counter,
-            "Connections that a REST server agent closed at once: by its networks or its caps.",
-            counts.map { ([("agent", $0.agent)], "\($0.counts.refusedConnections)") })
-        text.add(
-            "sallyport_login_failures_total", .counter, "Logins that a REST server agent refused.",
-            counts.map { ([("agent", $0.agent)], "\($0.counts.failedLogins)") })
+        addListeners(to: &text)
         let process = ProcessFigures.current()
         text.add("process_open_fds", .gauge, "Open file descriptors.", process.openDescriptors.map { "\($0)" })
         text.add(
@@ -115,6 +105,33 @@ struct HealthRoutes: Sendable {
             "process_start_time_seconds", .gauge, "When the process began, in seconds since 1970.",
             process.started.map { "\($0)" })
         return Reply(.ok, .metrics, body: Array(text.text.utf8))
+    }
+
+    private func addListeners(to text: inout MetricsText) {
+        let counts = listeners.counts
+        func add(
+            _ name: StaticString, _ kind: MetricsText.Kind, _ help: StaticString, _ figure: (ListenerCounts) -> Int
+        ) {
+            text.add(name, kind, help, counts.map { ([("agent", $0.agent)], "\(figure($0.counts))") })
+        }
+        add("sallyport_connections", .gauge, "Open connections of a REST server agent.") { $0.connections }
+        add(
+            "sallyport_connections_refused_total", .counter,
+            "Connections that a REST server agent closed at once: by its networks or its caps."
+        ) { $0.refusedConnections }
+        add("sallyport_login_failures_total", .counter, "Logins that a REST server agent refused.") { $0.failedLogins }
+        add("sallyport_streams", .gauge, "Open streams of a REST server agent.") { $0.streams.open }
+        add(
+            "sallyport_streams_refused_total", .counter, "Streams that a REST server agent refused for want of a place."
+        ) { $0.streams.refused }
+        add(
+            "sallyport_stream_missed_events_total", .counter,
+            "Events that told a client of a stream of changes which it has not had."
+        ) { $0.streams.missed }
+        add(
+            "sallyport_streams_cut_off_total", .counter,
+            "Streams whose connection ended because the client took nothing."
+        ) { $0.streams.cutOff }
     }
 }
 

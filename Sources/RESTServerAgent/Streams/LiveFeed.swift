@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import Synchronization
 import TagStore
@@ -39,6 +40,7 @@ final class LiveFeed: Sendable {
 
     let run: ResumePoint.Run
     let seats: StreamSeats
+    let tally: StreamTally
     /// Mixed into what a resume point tells of the tags that were sent.
     let seed: UInt32
     private let store: TagStore
@@ -52,17 +54,25 @@ final class LiveFeed: Sendable {
 
     init(
         store: TagStore, exposure: Exposure, limit: Int, arraysAsText: Bool,
-        history: ChangeHistory = ChangeHistory(), patience: Duration = LiveFeed.patience
+        history: ChangeHistory = ChangeHistory(), patience: Duration = LiveFeed.patience, logger: Logger
     ) {
         self.store = store
         self.exposure = exposure
         self.arraysAsText = arraysAsText
         self.patience = patience
         seats = StreamSeats(limit: limit)
+        tally = StreamTally(logger: logger)
         seed = UInt32.random(in: .min ... .max)
         run = ResumePoint.Run(milliseconds: Timestamp.now.milliseconds, random: .random(in: .min ... .max))
         shared = Mutex(Shared(history: history))
         (wakeUps, wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// For metrics.
+    var counts: StreamCounts {
+        var counts = tally.counts
+        counts.open = seats.count
+        return counts
     }
 
     // MARK: for streams

@@ -138,11 +138,15 @@ final class LiveStream {
         }
     }
 
+    /// Its connection has ended because the client took nothing.
+    func wasCutOff() { feed.tally.cutOff(subscriber.client) }
+
     private func news() -> [UInt8]? {
         while true {
             if missed == nil, untold.isEmpty, picture?.at != cursor { checkPlace() }
             if let count = missed {
                 missed = nil
+                feed.tally.tellMissed()
                 return missedEvent(count)
             }
             if !untold.isEmpty { return refusedEvent() }
@@ -250,6 +254,7 @@ final class LiveStream {
     /// Whether the history still has what comes next; if not, everything begins anew.
     private func checkPlace() {
         guard case .lost(let count) = feed.read(from: cursor) else { return }
+        feed.tally.fellBehind(subscriber.client, by: count)
         missed = .some(count)
         untold = refusals.indices.filter { refusals[$0] != .none }
         restart()

@@ -67,6 +67,7 @@ struct StreamRoute: Sendable {
     }
 
     private func tooMany(_ reason: String) -> Reply {
-        .failure(.serviceUnavailable, reason).with("Retry-After", "10")
+        feed.tally.refuse()
+        return .failure(.serviceUnavailable, reason).with("Retry-After", "10")
     }
 }

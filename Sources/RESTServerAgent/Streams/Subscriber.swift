@@ -19,8 +19,8 @@ struct Subscriber: Sendable {
     private static let certificateExpired = Ended(reason: "the client certificate has expired")
 
     let action: TagAction
+    let client: ClientAddress
     private let responder: Responder
-    private let client: ClientAddress
     private var ground: Ground
 
     init(_ action: TagAction, _ responder: Responder, from client: ClientAddress, on ground: Ground) {
