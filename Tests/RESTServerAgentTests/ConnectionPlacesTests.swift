@@ -29,6 +29,16 @@ struct ConnectionPlacesTests {
         }
     }
 
+    /// Nor is it taken for the older one.
+    @Test func whoHasTheIDOfOneThatEndedIsTheYoungest() {
+        var places = ConnectionPlaces(limit: 2, limitPerAddress: 100)
+        #expect(places.admit(id(0), from: "a") == .init())
+        places.remove(id(0))
+        #expect(places.admit(id(1), from: "a") == .init())
+        #expect(places.admit(id(0), from: "a") == .init())
+        #expect(places.admit(id(2), from: "a") == .init(making: [id(1)]))
+    }
+
     @Test func theOldestMakesRoomAndNoMoreThanAFewAtATime() {
         var places = ConnectionPlaces(limit: 20, limitPerAddress: 100)
         for number in 0..<20 { #expect(places.admit(id(number), from: "a") == .init()) }
