@@ -98,7 +98,8 @@ let package = Package(
         .target(
             name: "GatewayConfiguration",
             dependencies: [
-                "Tags", "Publishing", "Drivers", "SecurityPolicy", "TLS", "MQTTAgent", "RESTServerAgent", .yams,
+                "Tags", "WireFormat", "Publishing", "Drivers", "SecurityPolicy", "TLS", "MQTTAgent", "RESTServerAgent",
+                .yams,
             ],
             swiftSettings: settings),
         .target(
@@ -174,7 +175,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MQTTAgentTests",
-            dependencies: ["MQTTAgent", "Publishing", "TLS", "TagStore", "Tags", "TestPeers", .logging],
+            dependencies: ["MQTTAgent", "Publishing", "TLS", "TagStore", "Tags", "TestPeers", "WireFormat", .logging],
             swiftSettings: settings),
         .testTarget(
             name: "RESTServerAgentTests",
@@ -187,7 +188,7 @@ let package = Package(
             name: "GatewayConfigurationTests",
             dependencies: [
                 "GatewayConfiguration", "Drivers", "MQTTAgent", "RESTServerAgent", "Publishing", "SecurityPolicy",
-                "TLS", "Tags", "TestPeers",
+                "TLS", "Tags", "TestPeers", "WireFormat",
             ],
             swiftSettings: settings),
         .testTarget(

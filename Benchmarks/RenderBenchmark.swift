@@ -57,8 +57,10 @@ struct RenderBenchmark {
         let watch = Stopwatch()
         while watch.seconds < seconds {
             for _ in 0..<10 {
-                for (slot, value) in values.enumerated() { assembler.append(value, slot: slot) }
-                bytes += assembler.cut(at: Timestamp(milliseconds: 1_600_000_000_000))?.payload.count ?? 0
+                for (slot, value) in values.enumerated() { _ = assembler.append(value, slot: slot) }
+                for message in assembler.cut(at: Timestamp(milliseconds: 1_600_000_000_000)) {
+                    bytes += message.payload.count
+                }
                 events += values.count
             }
         }

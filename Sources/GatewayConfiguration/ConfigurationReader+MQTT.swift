@@ -1,4 +1,5 @@
 import MQTTAgent
+import Publishing
 import TLS
 import Tags
 import Yams
@@ -30,17 +31,21 @@ extension ConfigurationReader {
             section.warn("tls", "\"tls\" has no effect on a tcp:// broker; use ssl://")
         }
         let publish = section.section("publish", keys: ["topic", "qos", "retain"] + ConfigurationReader.publishKeys)
+        var topic: ScalarText?
         if let publish {
-            options.topic = readTopic(publish, "topic", mayHoldVariables: true) ?? options.topic
+            topic = readTopic(publish, "topic")
+            options.topic = topic?.text ?? options.topic
             options.qos = readQoS(publish)
             options.retain = publish.boolean("retain", default: false)
         }
         options.publish = readPublish(publish)
+        options.publish.topics = topic.flatMap(readTopics)
         options.birth = readNotice(section, "birth")
         options.lastWill = readNotice(section, "last-will")
         readWrites(section, groups, into: &options)
         options.outboxBytes = readOutbox(section, limit: MQTTAgentOptions.outboxBytesLimit)
         options.items = readItems(section, isEnabled: isEnabled)
+        if let topic, let topics = options.publish.topics { checkTopics(topics, topic.place, options.items) }
         return broker == nil ? nil : options
     }
 
@@ -85,7 +90,7 @@ extension ConfigurationReader {
     private func readNotice(_ agent: Section, _ key: String) -> MQTTNotice? {
         guard let section = agent.section(key, keys: ["topic", "message", "qos", "retain"]) else { return nil }
         if !section.has("topic") { log.add(.error, section.place, "\"topic\" is missing in \"\(key)\"") }
-        let topic = readTopic(section, "topic", mayHoldVariables: false)
+        let topic = readTopic(section, "topic")?.text
         let message = section.required("message", expected: "a short text, as online")
         let qos = readQoS(section)
         let retain = section.boolean("retain", default: true)
@@ -102,9 +107,8 @@ extension ConfigurationReader {
         if section.boolean("enabled", default: false) {
             refuse(section.place(of: "enabled"), "writing over MQTT", "set it to false")
         }
-        options.writeTopic = readTopic(section, "topic", mayHoldVariables: false) ?? "iotgateway/write"
-        options.responseTopic =
-            readTopic(section, "response-topic", mayHoldVariables: false) ?? "iotgateway/write/response"
+        options.writeTopic = readTopic(section, "topic")?.text ?? "iotgateway/write"
+        options.responseTopic = readTopic(section, "response-topic")?.text ?? "iotgateway/write/response"
         if let group = section.text("as", expected: "the name of a group"),
             !groups.contains(where: { TagName.folded($0) == TagName.folded(group.text) })
         {
@@ -116,15 +120,21 @@ extension ConfigurationReader {
         _ = section.word("signed", of: ["off", "optional", "required"])
         _ = section.duration("max-age", in: .seconds(1)...(.seconds(86_400)), default: .seconds(10))
         _ = section.integer("rate-limit", in: 1...1_000_000, default: 100)
-        for (key, topic) in [("topic", options.writeTopic), ("response-topic", options.responseTopic)]
-        where topic == options.topic {
-            section.error(
-                key, "writes and the published messages cannot share the topic \"\(options.topic)\"; change one")
+        for case (let key, let topic?) in [("topic", options.writeTopic), ("response-topic", options.responseTopic)] {
+            // Who may publish what a tag could be published to may publish writes.
+            if let topics = options.publish.topics, topics.mayGive(topic) {
+                section.error(
+                    key,
+                    "a tag could be published to \"\(topic)\" by the topic \"\(options.topic)\"; change one of the two")
+            } else if topic == options.topic {
+                section.error(
+                    key, "writes and the published messages cannot share the topic \"\(options.topic)\"; change one")
+            }
         }
     }
 
     /// A topic that is published to, checked; nil when it is left out or wrong.
-    private func readTopic(_ section: Section, _ key: String, mayHoldVariables: Bool) -> String? {
+    private func readTopic(_ section: Section, _ key: String) -> ScalarText? {
         guard let topic = section.text(key, expected: "a topic, as iotgateway") else { return nil }
         if topic.text.isEmpty {
             log.add(.error, topic.place, "\"\(key)\" is empty; it takes a topic, as iotgateway")
@@ -142,22 +152,7 @@ extension ConfigurationReader {
             log.add(.error, topic.place, "\"\(key)\" may not begin with $, which is the broker's own")
             return nil
         }
-        let parts = topic.text.split(separator: "|", omittingEmptySubsequences: false)
-        if mayHoldVariables, parts.count > 2 {
-            let known = ["TAGNAME", "CHANNEL", "DEVICE", "TAG"]
-            for (index, part) in parts.enumerated() where index % 2 == 1 && index < parts.count - 1 {
-                guard known.contains(String(part)) else {
-                    log.add(
-                        .error, topic.place,
-                        "|\(Section.shortened(String(part)))| is no topic variable; there are \(known.joined(separator: ", "))"
-                    )
-                    return nil
-                }
-            }
-            refuse(topic.place, "a topic with variables", "write a fixed topic, as iotgateway")
-            return nil
-        }
-        return topic.text
+        return topic
     }
 
     /// What MQTT does not allow in any of its texts.

@@ -100,24 +100,8 @@ extension ConfigurationReader {
         if options.format == .wide, options.type == .onChange {
             section.error("format", "format wide sends every item each time, so it needs type: interval, not on-change")
         }
-        readTemplate(section)
+        options.template = readTemplate(section, maxEvents: options.maxEvents)
         return options
-    }
-
-    private func readTemplate(_ section: Section) {
-        guard let entry = section.entries["template"] else { return }
-        if case .mapping = entry.node {
-            guard let template = section.section("template", keys: ["standard", "values", "advanced"]) else { return }
-            for key in ["standard", "values", "advanced"] where template.has(key) { _ = template.text(key) }
-            if template.has("advanced"), template.has("standard") || template.has("values") {
-                template.error("advanced", "a template is either advanced or standard with values, not both")
-            }
-            refuse(entry.place, "a template of one's own", "write template: standard")
-            return
-        }
-        if let text = section.text("template", expected: "standard"), text.text != "standard" {
-            log.add(.error, text.place, "\"template\" takes standard, found \(quoted(text))")
-        }
     }
 
     /// What `outbox:` says as far as this version holds it: the cap in bytes.

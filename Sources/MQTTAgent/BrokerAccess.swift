@@ -1,3 +1,5 @@
+import Publishing
+
 /// What a gateway's account needs on the broker, and nothing else (R5–R9).
 package struct BrokerAccess: Sendable, Equatable {
     package let agent: String
@@ -13,7 +15,8 @@ package struct BrokerAccess: Sendable, Equatable {
         agent = options.name
         username = options.username
         published = BrokerAccess.unique(
-            [options.topic] + [options.birth?.topic, options.lastWill?.topic].compactMap { $0 })
+            [options.publish.topics?.filter ?? options.topic]
+                + [options.birth?.topic, options.lastWill?.topic].compactMap { $0 })
         writes = BrokerAccess.unique(published + [options.responseTopic].compactMap { $0 })
         reads = [options.writeTopic].compactMap { $0 }
     }

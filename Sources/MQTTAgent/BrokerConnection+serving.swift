@@ -95,7 +95,7 @@ extension BrokerConnection {
                 let refusal = MessageRefusal(reason: reason)
                 // Passing trouble: the message stays, and is sent again, in order, over a new connection.
                 if refusal.isPassing { throw BrokerLoss(.refused, "the broker takes no message now: \(refusal)") }
-                refused(refusal)
+                refused(refusal, topic: entry.topic)
             } else {
                 acknowledged(entry)
             }
@@ -108,14 +108,16 @@ extension BrokerConnection {
         var any = false
         while session.inFlight.count < session.window, let entry = queue.next() {
             any = true
+            let topic = entry.message.topic ?? options.topic
             let outcome = try client.publish(
-                entry.message.payload, topic: options.topic, qos: options.qos, retain: options.retain)
+                entry.message.payload, topic: topic, qos: options.qos, retain: options.retain)
             switch outcome {
             case .accepted(let id):
-                session.inFlight[id] = BrokerSession.InFlight(sequence: entry.sequence, events: entry.message.events)
+                session.inFlight[id] = BrokerSession.InFlight(
+                    sequence: entry.sequence, events: entry.message.events, topic: topic)
             case .refused(let refusal):
                 // Sending it again would be refused again, and everything behind it would wait for ever.
-                refused(refusal)
+                refused(refusal, topic: topic)
                 queue.acknowledge(entry.sequence)
             }
         }
@@ -125,7 +127,7 @@ extension BrokerConnection {
     private func publish(_ notice: MQTTNotice, over client: MosquittoClient) throws(BrokerLoss) {
         let outcome = try client.publish(
             Array(notice.message.utf8)[...], topic: notice.topic, qos: notice.qos, retain: notice.retain)
-        if case .refused(let refusal) = outcome { refused(refusal) }
+        if case .refused(let refusal) = outcome { refused(refusal, topic: notice.topic) }
     }
 
     private func finish(_ client: MosquittoClient, isLast: Bool) throws(BrokerLoss) {

@@ -192,17 +192,17 @@ final class BrokerConnection: Sendable {
     }
 
     /// A message is lost: counted, and told once an episode.
-    func refused(_ refusal: MessageRefusal) {
+    func refused(_ refusal: MessageRefusal, topic: String) {
         let isNews = shared.withLock { shared in
             defer { shared.isRefusing = true }
             shared.status.refused += 1
-            shared.status.lastError = "publishing to \(options.topic): \(refusal)"
+            shared.status.lastError = "publishing to \(topic): \(refusal)"
             return !shared.isRefusing
         }
         guard isNews else { return }
         logger.error(
             "The broker refuses a message, which is dropped",
-            metadata: ["topic": "\(options.topic)", "reason": "\(refusal)"])
+            metadata: ["topic": "\(topic)", "reason": "\(refusal)"])
     }
 
     /// Once at the beginning of an episode, then at every tenth attempt: a dead broker must not fill the log.

@@ -3,6 +3,7 @@ struct BrokerSession {
     struct InFlight {
         let sequence: UInt64
         let events: Int
+        let topic: String
     }
 
     private(set) var isConnected = false

@@ -20,6 +20,7 @@ package struct MQTTAgentOptions: Sendable, Equatable {
     /// Whole seconds, at least 5.
     package var keepalive: Duration
     package var tls: TLSClientOptions
+    /// As configured; where it has variables, `publish.topics` makes the topics.
     package var topic: String
     package var qos: MQTTQoS
     package var retain: Bool

@@ -36,12 +36,12 @@ package final class MessageQueue: Sendable {
 
     private let state: Mutex<State>
 
-    /// - Parameter cap: bytes of payload.
+    /// - Parameter cap: bytes of payload and topics.
     package init(cap: Int) {
         state = Mutex(State(cap: cap))
     }
 
-    /// Bytes of payload that may wait. A smaller one counts from the next message on.
+    /// Bytes of payload and topics that may wait. A smaller one counts from the next message on.
     package var cap: Int {
         get { state.withLock { $0.cap } }
         set { state.withLock { $0.cap = newValue } }
@@ -59,12 +59,12 @@ package final class MessageQueue: Sendable {
         let (wake, beganDropping) = state.withLock { state -> ((@Sendable () -> Void)?, Bool) in
             state.depth.appended += 1
             state.entries.append(Entry(sequence: state.depth.appended, message: message))
-            state.depth.bytes += message.payload.count
+            state.depth.bytes += message.size
             let wasDropping = state.isDropping
             // What is in flight stays: it is on the wire already.
             while state.depth.bytes > state.cap, state.entries.count > state.readAhead + 1 {
                 let dropped = state.entries.remove(at: state.readAhead)
-                state.depth.bytes -= dropped.message.payload.count
+                state.depth.bytes -= dropped.message.size
                 state.depth.droppedMessages += 1
                 state.depth.droppedEvents += UInt64(dropped.message.events)
                 state.isDropping = true
@@ -98,7 +98,7 @@ package final class MessageQueue: Sendable {
             {
                 state.entries.removeFirst()
                 state.readAhead -= 1
-                state.depth.bytes -= first.message.payload.count
+                state.depth.bytes -= first.message.size
                 state.depth.acknowledged += 1
             }
             // Half empty: what comes now is another episode.

@@ -1,3 +1,5 @@
+package import WireFormat
+
 /// When and in which shape an agent publishes.
 package struct PublishOptions: Sendable, Equatable {
     package enum PublishType: String, Sendable, CaseIterable {
@@ -23,10 +25,14 @@ package struct PublishOptions: Sendable, Equatable {
     package var sendInitialUpdate: Bool
     /// Whether a change of quality alone is no event.
     package var ignoreQualityChanges: Bool
+    package var template: MessageTemplate
+    /// nil: one topic for all, where there are topics.
+    package var topics: TopicTemplate?
 
     package init(
         type: PublishType = .interval, rate: Duration = .seconds(10), format: Format = .narrow, maxEvents: Int = 1000,
-        sendInitialUpdate: Bool = true, ignoreQualityChanges: Bool = false
+        sendInitialUpdate: Bool = true, ignoreQualityChanges: Bool = false, template: MessageTemplate = .standard,
+        topics: TopicTemplate? = nil
     ) {
         self.type = type
         self.rate = rate
@@ -34,5 +40,7 @@ package struct PublishOptions: Sendable, Equatable {
         self.maxEvents = maxEvents
         self.sendInitialUpdate = sendInitialUpdate
         self.ignoreQualityChanges = ignoreQualityChanges
+        self.template = template
+        self.topics = topics
     }
 }

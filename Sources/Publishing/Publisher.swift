@@ -36,7 +36,10 @@ package actor Publisher {
         self.queue = queue
         self.logger = logger
         filter = EventFilter(items: items, options: options, known: known)
-        assembler = MessageAssembler(items: items, maxEvents: options.format == .wide ? .max : options.maxEvents)
+        let isWide = options.format == .wide
+        assembler = MessageAssembler(
+            items: items, maxEvents: isWide ? .max : options.maxEvents, template: options.template,
+            topics: options.topics, mostWaiting: isWide ? .max : MessageAssembler.mostWaiting)
     }
 
     /// What was published last, for the publisher that takes over.
@@ -134,19 +137,24 @@ package actor Publisher {
     }
 
     private func publishAll(_ values: [TagValue]) {
-        for (slot, value) in values.enumerated() { assembler.append(value, slot: slot) }
+        for (slot, value) in values.enumerated() { append(value, slot: slot) }
         publish()
     }
 
     // MARK: Messages
 
     private func append(_ value: TagValue, slot: Int) {
-        assembler.append(value, slot: slot)
-        if assembler.isFull { publish() }
+        if let full = assembler.append(value, slot: slot), let message = assembler.cut(full, at: .now) {
+            enqueue(message)
+        }
+        if assembler.isOverfull { publish() }
     }
 
     private func publish() {
-        guard let message = assembler.cut(at: .now) else { return }
+        for message in assembler.cut(at: .now) { enqueue(message) }
+    }
+
+    private func enqueue(_ message: Message) {
         if queue.append(message) {
             logger.warning("Messages dropped: the queue is full", metadata: ["bytes": "\(queue.cap)"])
         }

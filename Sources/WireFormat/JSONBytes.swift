@@ -164,6 +164,16 @@ package struct JSONBytes: Sendable {
         bytes.append(0x22)
     }
 
+    /// The same without quotes.
+    package mutating func append(bareDate value: Timestamp) {
+        var quoted = JSONBytes(capacity: 32)
+        quoted.append(date: value)
+        bytes.append(contentsOf: quoted.bytes.dropFirst().dropLast())
+    }
+
+    /// Takes out what stands there.
+    mutating func remove(_ range: Range<Int>) { bytes.removeSubrange(range) }
+
     private mutating func append(_ byte: UInt8, unless condition: Bool) {
         if !condition { bytes.append(byte) }
     }

@@ -41,7 +41,7 @@ package enum MessageRenderer {
 
 extension TagData {
     /// Whether JSON has a way to write it other than null.
-    fileprivate var isWritable: Bool {
+    var isWritable: Bool {
         switch self {
         case .float(let value): value.isFinite
         case .double(let value): value.isFinite

@@ -2,6 +2,9 @@ import MQTTAgent
 
 /// MQTT agents.
 extension BrokenFile {
+    private static let templates =
+        "standard, { standard: \"…\", values: \"…\" } or { advanced: \"…\" }"
+
     static let mqtt: [BrokenFile] = [
         BrokenFile(
             name: "topics look at bytes",
@@ -145,17 +148,19 @@ extension BrokenFile {
                   - { name: a, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "x/+" } }
                   - { name: b, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "$SYS/x" } }
                   - { name: c, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "" } }
-                  - { name: d, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAME|" } }
+                  - { name: d, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAME|#" } }
                   - { name: e, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAM|" } }
+                  - { name: f, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAME" } }
 
                 """,
             problems: [
                 "4:76: error: \"topic\" may not hold the wildcards + and #, found \"x/+\"",
                 "5:76: error: \"topic\" may not begin with $, which is the broker's own",
                 "6:76: error: \"topic\" is empty; it takes a topic, as iotgateway",
-                "7:76: error: a topic with variables is not in this version of Sallyport; write a fixed "
-                    + "topic, as iotgateway",
+                "7:76: error: \"topic\" may not hold the wildcards + and #, found \"plant/|TAGNAME|#\"",
                 "8:76: error: |TAGNAM| is no topic variable; there are TAGNAME, CHANNEL, DEVICE, TAG",
+                "9:76: warning: \"topic\" holds a bar that nothing closes, which stands for itself; a variable has two, "
+                    + "as |TAG|",
             ]),
         BrokenFile(
             name: "publish",
@@ -174,7 +179,7 @@ extension BrokenFile {
                       rate: 5ms
                       format: wied
                       max-events: 0
-                      template: { advanced: x }
+                      template: { advanced: x, values: "v: |VALUE|" }
 
                 """,
             problems: [
@@ -185,8 +190,78 @@ extension BrokenFile {
                 "12:13: error: \"rate\" takes 10ms to 99999990ms, found 5ms",
                 "13:15: error: \"format\" takes one of narrow, wide, found wied; did you mean \"wide\"?",
                 "14:19: error: \"max-events\" takes a whole number from 1 to 1000000, found 0",
-                "15:7: error: a template of one's own is not in this version of Sallyport; write template: "
-                    + "standard",
+                "15:19: error: a template is either advanced or standard with values, not both",
+            ]),
+        BrokenFile(
+            name: "templates",
+            text: """
+                version: 1
+                gateway: { name: g }
+                agents:
+                  - { name: a, type: mqtt, enabled: false, url: ssl://b, publish: { template: json } }
+                  - { name: b, type: mqtt, enabled: false, url: ssl://b, publish: { template: {} } }
+                  - { name: c, type: mqtt, enabled: false, url: ssl://b, publish: { template: { values: "v: |VALEU|" } } }
+                  - name: d
+                    type: mqtt
+                    enabled: false
+                    url: ssl://b
+                    publish:
+                      template:
+                        standard: |
+                          timestamp: |SERVERTIMESTAMP|
+                          site: press-shop
+                          values: |VALUES|
+                  - name: e
+                    type: mqtt
+                    enabled: false
+                    url: ssl://b
+                    publish: { template: { advanced: "|#each VALUES||VALUE|" } }
+                  - name: f
+                    type: rest-client
+                    enabled: false
+                    url: https://b
+                    publish: { template: { advanced: "[|#each VALUES||VALUE|,|/each|]" } }
+                  - name: h
+                    type: mqtt
+                    enabled: false
+                    url: ssl://b
+                    publish: { max-events: 1, template: { advanced: "[|#each VALUES||VALUE||/each|]" } }
+
+                """,
+            problems: [
+                "4:79: error: \"template\" takes \(templates), found json",
+                "5:69: error: \"template\" takes \(templates), found nothing",
+                "6:81: error: \"values\": line 1: |VALEU| is not known here; there are TAGNAME, TAGVALUE, TAGQUALITY, "
+                    + "TAGTIMESTAMP, VALUE, QUALITY, TIMESTAMP, SERVERTIMESTAMP, SERVERDATE",
+                "13:9: error: \"standard\": line 2: \"site: press-shop\" is not of the form key: |VARIABLE|; an advanced "
+                    + "template takes any text",
+                "21:38: error: \"advanced\": line 1: |#each VALUES| is not closed by |/each|",
+                "26:38: warning: \"advanced\" gives no JSON with one value: line 1, column 6 (byte 5): ']' where a "
+                    + "value should be",
+            ]),
+        BrokenFile(
+            name: "topics that do not tell tags apart",
+            text: """
+                version: 1
+                gateway: { name: g }
+                channels:
+                  - name: C
+                    driver: simulator
+                    devices:
+                      - { name: D, tags: [{ name: T, address: K0001 }] }
+                      - { name: E, tags: [{ name: T, address: K0001 }] }
+                agents:
+                  - { name: a, type: mqtt, url: ssl://b, publish: { topic: "x/|TAG|" }, items: [{ tags: "**" }] }
+                  - { name: b, type: mqtt, url: ssl://b, publish: { topic: "x/|TAG|" }, items: [{ tags: C.D.T }] }
+                  - { name: c, type: mqtt, url: ssl://b, publish: { topic: "x/|CHANNEL|" }, items: [{ tags: "**" }] }
+                  - { name: d, type: mqtt, url: ssl://b, publish: { topic: "iotgateway/|TAG|" }, writes: {}, items: [{ tags: C.D.T }] }
+
+                """,
+            problems: [
+                "10:60: error: \"C.D.T\" and \"C.E.T\" would both be published to \"x/T\"; put |CHANNEL| and |DEVICE|, "
+                    + "or |TAGNAME|, into the topic",
+                "13:90: error: a tag could be published to \"iotgateway/write\" by the topic \"iotgateway/|TAG|\"; "
+                    + "change one of the two",
             ]),
         BrokenFile(
             name: "wide with on-change",

@@ -5,6 +5,7 @@ import TagStore
 import Tags
 import TestPeers
 import Testing
+import WireFormat
 
 @Suite("MQTT agent and a real broker", .serialized, .timeLimit(.minutes(2)))
 struct BrokerTests {
@@ -22,6 +23,37 @@ struct BrokerTests {
                     #expect(message.qos == 1 && !message.isRetained)
                     try await agent.wait { $0.published == 1 }
                     #expect(agent.status.protocolVersion == "5")
+                }
+            }
+        }
+    }
+
+    @Test("a topic for each tag and a template of one's own, with no more rights than broker-acl prints")
+    func topicsAndTemplates() async throws {
+        func shaped(_ options: MQTTAgentOptions) throws -> MQTTAgentOptions {
+            var options = options
+            options.topic = "plant/|DEVICE|/|TAG|"
+            options.publish.topics = try TopicTemplate(parsing: options.topic)
+            options.publish.template = try MessageTemplate(
+                advanced: #"|#each VALUES|{"|TAGNAME|":|VALUE|}|#unless @last|,|/unless||/each|"#)
+            options.birth = MQTTNotice(topic: "plant/status", message: "online")
+            return options
+        }
+        let told = MQTTAgentOptions(
+            name: "broker", broker: BrokerURL(host: "b", port: 1, usesTLS: true),
+            username: BrokerAccount.gateway.name)
+        let acl = try BrokerAccess.mosquitto(
+            [BrokerAccess(shaped(told))], readers: [BrokerAccount.reader.name])
+        try await withMosquitto(acl: acl) { broker in
+            try await broker.withSubscriber(to: ["plant/#"]) { messages in
+                let bench = try await AgentBench()
+                try await bench.running(shaped(bench.options(broker))) { agent in
+                    let birth = try await messages.next()
+                    #expect(birth.topic == "plant/status" && birth.text == "online")
+                    await bench.set(7)
+                    let message = try await messages.next()
+                    #expect(message.topic == "plant/PLC1/Level" && message.text == #"{"Plant.PLC1.Level":7}"#)
+                    try await agent.wait { $0.published == 1 && $0.refused == 0 }
                 }
             }
         }
