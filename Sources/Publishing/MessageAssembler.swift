@@ -11,6 +11,39 @@ package struct MessageAssembler: Sendable {
         var events = 0
         /// In the last event, what is only for between two.
         var separators: [Range<Int>] = []
+
+        /// Adds an event of the standard template.
+        @inline(__always)
+        mutating func append(_ value: TagValue, prefix: [UInt8], headRoom: Int) {
+            if events == 0 { json.startOver(keeping: headRoom) } else { json.append(0x2C) }
+            MessageRenderer.append(event: prefix, value, to: &json)
+            events += 1
+        }
+
+        /// Adds an event of any template.
+        mutating func append(
+            _ value: TagValue, name: TemplateName, template: MessageTemplate, time: @autoclosure () -> Timestamp,
+            headRoom: Int
+        ) {
+            if events == 0 { json.startOver(keeping: headRoom) }
+            separators = template.append(event: name, value, time: time(), to: &json)
+            events += 1
+        }
+
+        /// What waits, as a message; afterwards nothing does.
+        mutating func message(_ template: MessageTemplate, headRoom: Int, at time: Timestamp) -> Message {
+            MessageTemplate.trim(separators, from: &json)
+            template.appendTail(time: time, to: &json)
+            var head = JSONBytes(capacity: headRoom)
+            template.appendHead(time: time, to: &head)
+            // The room kept at the front takes the head, so that the events are not copied again.
+            let start = headRoom - head.count
+            defer {
+                events = 0
+                separators = []
+            }
+            return Message(bytes: json.take(frontedBy: head, at: start), start: start, events: events, topic: topic)
+        }
     }
 
     private let template: MessageTemplate
@@ -19,18 +52,20 @@ package struct MessageAssembler: Sendable {
     private let prefixes: [[UInt8]]
     /// Of each slot, for other templates.
     private let names: [TemplateName]
-    /// Of each slot, its batch; empty where there is one for all.
-    private let batchOfSlot: [Int]
     private let maxEvents: Int
     private let headRoom: Int
+    /// Where there is one topic for all: beside the others, so that the usual case need not look for its batch.
+    private var whole = Batch(topic: nil)
+    /// Of each slot, its batch; empty where there is one topic for all.
+    private let batchOfSlot: [Int]
     private var batches: [Batch]
     /// Those in which something waits, in the order in which it came.
     private var filled: [Int] = []
-    /// Bytes of all events that wait.
+    /// Bytes of all events that wait in `batches`.
     private var waiting = 0
     private let mostWaiting: Int
 
-    /// Bytes of events that wait in all batches, unless said otherwise: `maxEvents` bounds one, and there may be as many
+    /// Bytes of events that wait for all topics, unless said otherwise: `maxEvents` bounds one, and there may be as many
     /// as tags.
     package static let mostWaiting = 8 << 20
 
@@ -45,23 +80,21 @@ package struct MessageAssembler: Sendable {
         headRoom = template.headRoom
         prefixes = isStandard ? items.map { MessageRenderer.prefix(for: $0.name) } : []
         names = isStandard ? [] : items.map { TemplateName($0.name) }
-        guard let topics else {
-            batches = [Batch(topic: nil)]
-            batchOfSlot = []
-            return
-        }
         var batches: [Batch] = []
         // By bytes, as brokers compare.
         var places: [[UInt8]: Int] = [:]
-        batchOfSlot = items.map { item in
-            let topic = topics.topic(of: item.name)
-            let place = places[Array(topic.utf8)] ?? batches.count
-            if place == batches.count {
-                batches.append(Batch(topic: topic))
-                places[Array(topic.utf8)] = place
-            }
-            return place
-        }
+        batchOfSlot =
+            topics.map { topics in
+                items.map { item in
+                    let topic = topics.topic(of: item.name)
+                    let place = places[Array(topic.utf8)] ?? batches.count
+                    if place == batches.count {
+                        batches.append(Batch(topic: topic))
+                        places[Array(topic.utf8)] = place
+                    }
+                    return place
+                }
+            } ?? []
         self.batches = batches
     }
 
@@ -73,26 +106,32 @@ package struct MessageAssembler: Sendable {
     /// - Parameter time: when, for templates that say so beside each event.
     /// - Returns: the batch that is full now and is to be cut; nil when none is.
     package mutating func append(_ value: TagValue, slot: Int, time: @autoclosure () -> Timestamp = .now) -> Int? {
-        let place = batchOfSlot.isEmpty ? 0 : batchOfSlot[slot]
-        if batches[place].events == 0 {
-            batches[place].json.startOver(keeping: headRoom)
-            filled.append(place)
-        }
-        let before = batches[place].json.count
+        guard batchOfSlot.isEmpty else { return append(value, slot: slot, to: batchOfSlot[slot], time: time()) }
         if isStandard {
-            if batches[place].events > 0 { batches[place].json.append(0x2C) }
-            MessageRenderer.append(event: prefixes[slot], value, to: &batches[place].json)
+            whole.append(value, prefix: prefixes[slot], headRoom: headRoom)
         } else {
-            batches[place].separators = template.append(
-                event: names[slot], value, time: time(), to: &batches[place].json)
+            whole.append(value, name: names[slot], template: template, time: time(), headRoom: headRoom)
+        }
+        return whole.events >= maxEvents ? 0 : nil
+    }
+
+    private mutating func append(
+        _ value: TagValue, slot: Int, to place: Int, time: @autoclosure () -> Timestamp
+    ) -> Int? {
+        let before = batches[place].events == 0 ? headRoom : batches[place].json.count
+        if isStandard {
+            batches[place].append(value, prefix: prefixes[slot], headRoom: headRoom)
+        } else {
+            batches[place].append(value, name: names[slot], template: template, time: time(), headRoom: headRoom)
         }
         waiting += batches[place].json.count - before
-        batches[place].events += 1
+        if batches[place].events == 1 { filled.append(place) }
         return batches[place].events >= maxEvents ? place : nil
     }
 
     /// The events that wait in one batch as one message, nil when there are none.
     package mutating func cut(_ place: Int, at time: Timestamp) -> Message? {
+        guard !batchOfSlot.isEmpty else { return cutWhole(at: time) }
         guard batches.indices.contains(place), batches[place].events > 0 else { return nil }
         filled.removeAll { $0 == place }
         return message(of: place, at: time)
@@ -100,24 +139,18 @@ package struct MessageAssembler: Sendable {
 
     /// All events that wait, a message for each topic.
     package mutating func cut(at time: Timestamp) -> [Message] {
+        guard !batchOfSlot.isEmpty else { return cutWhole(at: time).map { [$0] } ?? [] }
         defer { filled.removeAll(keepingCapacity: true) }
         return filled.map { message(of: $0, at: time) }
     }
 
+    private mutating func cutWhole(at time: Timestamp) -> Message? {
+        whole.events > 0 ? whole.message(template, headRoom: headRoom, at: time) : nil
+    }
+
     private mutating func message(of place: Int, at time: Timestamp) -> Message {
         waiting -= batches[place].json.count - headRoom
-        MessageTemplate.trim(batches[place].separators, from: &batches[place].json)
-        template.appendTail(time: time, to: &batches[place].json)
-        var head = JSONBytes(capacity: headRoom)
-        template.appendHead(time: time, to: &head)
-        // The room kept at the front takes the head, so that the events are not copied again.
-        let start = headRoom - head.count
-        let message = Message(
-            bytes: batches[place].json.take(frontedBy: head, at: start), start: start, events: batches[place].events,
-            topic: batches[place].topic)
-        batches[place].events = 0
-        batches[place].separators = []
-        return message
+        return batches[place].message(template, headRoom: headRoom, at: time)
     }
 }
 

@@ -15,7 +15,7 @@ package struct Timestamp: Hashable, Comparable, Sendable, BitwiseCopyable {
     }
 
     /// Milliseconds since 1970, rounded down: what the wire carries.
-    @inlinable
+    @inlinable @inline(__always)
     package var milliseconds: Int64 {
         let quotient = microseconds / 1000
         return microseconds % 1000 < 0 ? quotient - 1 : quotient

@@ -65,6 +65,7 @@ package struct JSONBytes: Sendable {
         if value { append(raw: "true") } else { append(raw: "false") }
     }
 
+    @inline(__always)
     package mutating func append(integer value: Int64) {
         if value < 0 { bytes.append(0x2D) }
         append(unsigned: value.magnitude)
