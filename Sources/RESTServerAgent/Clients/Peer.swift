@@ -74,6 +74,8 @@ final class CertificateReader: ChannelInboundHandler, RemovableChannelHandler {
         if let certificate = tls.peerCertificate {
             if let (subject, reason) = lapse(of: certificate) {
                 responder.refusedCertificate(of: peer, subject: subject, reason: reason)
+                // What came with the handshake may still be decrypted: it is nobody's where a certificate is required.
+                peer.show(.unmapped)
                 return context.close(promise: nil)
             }
             peer.show(responder.examine(certificate, of: peer))

@@ -15,6 +15,9 @@ final class ConnectionGuard: ChannelInboundHandler {
 
     /// Bytes that a request may take on the wire beside eight times its own.
     private static let mostRaw = 64 << 10
+    /// Bytes that may come before the handshake is over: NIOSSL asks for more by itself while it has nothing to hand on, so
+    /// holding slows a client down and bounds nothing.
+    private static let mostHeld = 2 << 20
 
     var state: ConnectionState
     private let period: TimeAmount
@@ -65,7 +68,11 @@ final class ConnectionGuard: ChannelInboundHandler {
         // A handshake with a chain of certificates fits, and so does a client that sends its head in ten-byte records.
         guard raw > ConnectionGuard.mostRaw + 8 * taken else { return }
         // While its certificate is being judged nothing is decrypted, and a client may well send its request already.
-        if state.isHandshaking { holdReading(context) } else { context.close(promise: nil) }
+        if state.isHandshaking, raw <= ConnectionGuard.mostHeld {
+            holdReading(context)
+        } else {
+            context.close(promise: nil)
+        }
     }
 
     /// Takes no more until the handshake is over, which has its own deadline.
