@@ -24,6 +24,7 @@ extension Target.Dependency {
     static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -181,7 +182,7 @@ let package = Package(
             name: "RESTServerAgentTests",
             dependencies: [
                 "RESTServerAgent", "SecurityPolicy", "TagStore", "Tags", "TLS", "Publishing", "WireFormat", "Writes",
-                "TestPeers", .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .serviceLifecycle,
+                "TestPeers", .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioPosix, .nioSSL, .serviceLifecycle,
             ],
             swiftSettings: settings),
         .testTarget(

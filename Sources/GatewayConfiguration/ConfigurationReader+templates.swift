@@ -79,7 +79,15 @@ extension ConfigurationReader {
                 "\"topic\" holds a bar that nothing closes, which stands for itself; a variable has two, as |TAG|")
         }
         do throws(TopicTemplate.UnknownVariable) {
-            return try TopicTemplate(parsing: topic.text)
+            guard let topics = try TopicTemplate(parsing: topic.text) else { return nil }
+            guard topics.hasFixedRoot else {
+                log.add(
+                    .error, topic.place,
+                    "\"topic\" begins with a variable: the broker would have to let the gateway's account write whatever "
+                        + "stands there; put a level before it, as plant/\(Section.shortened(topic.text))")
+                return nil
+            }
+            return topics
         } catch {
             log.add(
                 .error, topic.place,

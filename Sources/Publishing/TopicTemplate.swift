@@ -99,6 +99,10 @@ package struct TopicTemplate: Sendable, Equatable {
             .map { $0.utf8.contains(0x2B) ? "+" : String($0) }.joined(separator: "/")
     }
 
+    /// Whether its first level is the same for all tags. Without that its filter would take in what others publish and
+    /// write.
+    package var hasFixedRoot: Bool { filter.split(separator: "/", omittingEmptySubsequences: false).first != "+" }
+
     /// Whether a tag with the right name could have this topic.
     package func mayGive(_ topic: String) -> Bool {
         let levels = filter.split(separator: "/", omittingEmptySubsequences: false)

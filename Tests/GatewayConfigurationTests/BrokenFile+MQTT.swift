@@ -151,6 +151,7 @@ extension BrokenFile {
                   - { name: d, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAME|#" } }
                   - { name: e, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAM|" } }
                   - { name: f, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "plant/|TAGNAME" } }
+                  - { name: h, type: mqtt, enabled: false, url: ssl://b, publish: { topic: "p-|CHANNEL|/|TAG|" } }
 
                 """,
             problems: [
@@ -161,6 +162,8 @@ extension BrokenFile {
                 "8:76: error: |TAGNAM| is no topic variable; there are TAGNAME, CHANNEL, DEVICE, TAG",
                 "9:76: warning: \"topic\" holds a bar that nothing closes, which stands for itself; a variable has two, "
                     + "as |TAG|",
+                "10:76: error: \"topic\" begins with a variable: the broker would have to let the gateway's account "
+                    + "write whatever stands there; put a level before it, as plant/p-|CHANNEL|/|TAG|",
             ]),
         BrokenFile(
             name: "publish",

@@ -15,9 +15,6 @@ final class ConnectionGuard: ChannelInboundHandler {
 
     /// Bytes that a request may take on the wire beside eight times its own.
     private static let mostRaw = 64 << 10
-    /// Bytes that may come before the handshake is over: NIOSSL asks for more by itself while it has nothing to hand on, so
-    /// holding slows a client down and bounds nothing.
-    private static let mostHeld = 2 << 20
 
     var state: ConnectionState
     private let period: TimeAmount
@@ -39,9 +36,11 @@ final class ConnectionGuard: ChannelInboundHandler {
     /// Bytes that came for them, with what TLS puts around them. A record costs the same whether it holds a byte or
     /// 16 KiB, and one of the handshake holds none.
     private var raw = 0
-    private var isHolding = false
+    /// nil where nobody's certificate is judged: then a handshake has no reason to bring so much.
+    private var hold: ReadHold?
 
-    init(timeouts: ConnectionState.Timeouts, expectsHandshake: Bool) {
+    init(timeouts: ConnectionState.Timeouts, expectsHandshake: Bool, hold: ReadHold? = nil) {
+        self.hold = hold
         state = ConnectionState(timeouts: timeouts, expectsHandshake: expectsHandshake, now: .now())
         let shortest = min(timeouts.handshake, timeouts.request, timeouts.idle, timeouts.linger)
         period = max(.milliseconds(10), min(.seconds(1), .nanoseconds(shortest.nanoseconds / 8)))
@@ -67,30 +66,16 @@ final class ConnectionGuard: ChannelInboundHandler {
         context.fireChannelRead(data)
         // A handshake with a chain of certificates fits, and so does a client that sends its head in ten-byte records.
         guard raw > ConnectionGuard.mostRaw + 8 * taken else { return }
-        // While its certificate is being judged nothing is decrypted, and a client may well send its request already.
-        if state.isHandshaking, raw <= ConnectionGuard.mostHeld {
-            holdReading(context)
-        } else {
-            context.close(promise: nil)
-        }
-    }
-
-    /// Takes no more until the handshake is over, which has its own deadline.
-    private func holdReading(_ context: ChannelHandlerContext) {
-        do {
-            try context.channel.syncOptions?.setOption(.autoRead, value: false)
-            isHolding = true
-        } catch {
-            context.close(promise: nil)
-        }
+        // While its certificate is being judged nothing is decrypted, and a client may well send its request already. The
+        // handshake has a deadline of its own.
+        if state.isHandshaking, let hold { hold.begin() } else { context.close(promise: nil) }
     }
 
     /// TLS is ready: what came behind the handshake is decrypted next.
     func handshakeDone() {
         state.handshakeDone(.now())
-        guard isHolding, let context else { return }
-        isHolding = false
-        do { try context.channel.syncOptions?.setOption(.autoRead, value: true) } catch { context.close(promise: nil) }
+        hold?.end()
+        hold = nil
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -200,6 +185,8 @@ final class ByteGate: ChannelInboundHandler {
 
     private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         if connection.state.isLingering { return connection.bytesAreDropped(bytes) }
+        // Of a client that was refused with the end of the handshake, which nobody behind has heard of.
+        if connection.state.isHandshaking { return }
         // On a stream nothing more is taken; what comes with the client's end goes.
         if connection.state.isStreaming { return }
         connection.bytesCome(bytes)

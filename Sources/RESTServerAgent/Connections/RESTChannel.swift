@@ -42,10 +42,12 @@ struct RESTChannel: ServerChildChannel {
             let tls = served.now
             let pipeline = channel.pipeline.syncOperations
             try bound(channel)
-            let connection = ConnectionGuard(timeouts: timeouts, expectsHandshake: tls != nil)
+            let hold = tls?.clients == nil ? nil : ReadHold()
+            let connection = ConnectionGuard(timeouts: timeouts, expectsHandshake: tls != nil, hold: hold)
             connection.onYield = { [registry] in $0 ? registry.yields(channel) : registry.declines(channel) }
             connection.onLogin = { [registry] in registry.keep(channel) }
             try pipeline.addHandler(connection)
+            if let hold { try pipeline.addHandler(hold) }
             if let tls {
                 let handler = tls.handler { responder.refusedCertificate(of: peer, subject: $0, reason: $1) }
                 try pipeline.addHandler(handler)
