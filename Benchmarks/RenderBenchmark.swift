@@ -1,3 +1,4 @@
+import Outbox
 import Publishing
 import TagStore
 import Tags
@@ -59,7 +60,7 @@ struct RenderBenchmark {
             for _ in 0..<10 {
                 for (slot, value) in values.enumerated() { _ = assembler.append(value, slot: slot) }
                 for message in assembler.cut(at: Timestamp(milliseconds: 1_600_000_000_000)) {
-                    bytes += message.payload.count
+                    bytes += message.head.count + message.bytes.count + message.tail.count
                 }
                 events += values.count
             }

@@ -1,5 +1,6 @@
 package import GatewayConfiguration
 import MQTTAgent
+import RESTClientAgent
 import RESTServerAgent
 import TLS
 
@@ -32,7 +33,9 @@ package enum CertificateCheck {
                             try DefaultIdentity.check(dataDirectory: configuration.dataDirectory)
                         }
                         _ = try clientTrust(options)
-                    case .mqtt: break
+                    case .restClient(let options) where options.endpoint.usesTLS:
+                        _ = try ClientTLSContext(options: options.tls, host: options.endpoint.host)
+                    case .mqtt, .restClient: break
                     }
                     return nil
                 } catch {

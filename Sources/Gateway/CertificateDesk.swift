@@ -2,6 +2,7 @@ package import GatewayConfiguration
 package import SecurityPolicy
 import FoundationEssentials
 import MQTTAgent
+import RESTClientAgent
 import RESTServerAgent
 import TLS
 
@@ -109,6 +110,9 @@ package struct CertificateDesk: Sendable {
                 purposes.insert(.server)
                 binds.append(options.bind)
             case .mqtt(let options) where options.broker.usesTLS:
+                guard options.tls.identity?.name == identity.name else { continue }
+                purposes.insert(.client)
+            case .restClient(let options) where options.endpoint.usesTLS:
                 guard options.tls.identity?.name == identity.name else { continue }
                 purposes.insert(.client)
             default: continue

@@ -1,5 +1,6 @@
 import GatewayConfiguration
 import MQTTAgent
+import RESTClientAgent
 import RESTServerAgent
 import SecurityPolicy
 import TLS
@@ -52,6 +53,7 @@ extension GatewayConfiguration {
         for agent in agents where agent.enabled {
             switch agent.options {
             case .mqtt(let options): if options.broker.usesTLS { files.formUnion(options.tls.files) }
+            case .restClient(let options): if options.endpoint.usesTLS { files.formUnion(options.tls.files) }
             case .restServer(let options):
                 guard options.https else { continue }
                 files.insert(
@@ -69,6 +71,7 @@ extension GatewayConfiguration {
         agents.filter(\.enabled).flatMap { agent in
             switch agent.options {
             case .mqtt(let options): options.broker.usesTLS ? options.tls.uses(by: agent.name) : []
+            case .restClient(let options): options.endpoint.usesTLS ? options.tls.uses(by: agent.name) : []
             case .restServer(let options): options.https ? options.clientCertificates.uses(by: agent.name) : []
             }
         } + (auditForwarding.syslog?.tls.uses(by: GatewayConfiguration.forwarder) ?? [])

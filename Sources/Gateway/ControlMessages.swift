@@ -1,5 +1,6 @@
 package import Drivers
 package import FoundationEssentials
+package import Outbox
 package import SecurityPolicy
 package import TLS
 import Tags
@@ -19,6 +20,7 @@ package enum ControlRequest: Codable, Sendable, Equatable {
     case policy
     case write(WriteCommand)
     case auditLog(AuditLogRequest)
+    case outbox(OutboxRequest)
 }
 
 /// A write from the terminal, by a user: the local operator may not write. `value` is taken as its text.
@@ -62,6 +64,10 @@ package enum ControlReply: Codable, Sendable, Equatable {
     case auditLines([String])
     case auditHead(AuditHead)
     case auditVerification(AuditVerification)
+    case outbox(OutboxOverview)
+    case deadLetters([DeadLetterSummary])
+    /// Of long work: so many messages, and so many are left.
+    case outboxProgress(done: Int, left: Int)
     case done(String?)
     case failed(String)
 }

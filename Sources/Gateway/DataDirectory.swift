@@ -36,6 +36,16 @@ package final class DataDirectory: Sendable {
     package var controlSocket: String { DataDirectory.controlSocket(in: path) }
     package var certificates: String { path + "/tls" }
 
+    /// What tells this machine from others: systemd's machine id, empty where there is none.
+    package var machine: String {
+        let descriptor = open("/etc/machine-id", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return "" }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        return String(decoding: bytes[..<max(0, count)].prefix { $0 != 0x0A }, as: UTF8.self)
+    }
+
     package static func controlSocket(in path: String) -> String { path + "/control.sock" }
 
     /// Makes the directory and what is missing above it, and sees that it is ours alone.

@@ -3,7 +3,9 @@ import Logging
 import MQTTAgent
 import NIOCore
 import NIOPosix
+import Outbox
 import Publishing
+import RESTClientAgent
 import RESTServerAgent
 import SecurityPolicy
 import ServiceLifecycle
@@ -16,6 +18,7 @@ extension Gateway {
         do {
             switch agent.options {
             case .mqtt(let options): try await startMQTT(agent, options)
+            case .restClient(let options): try await startRESTClient(agent, options)
             case .restServer(let options): try await startRESTServer(agent, options)
             }
             failed[agent.name] = nil
@@ -34,6 +37,7 @@ extension Gateway {
         guard let agent = agents.removeValue(forKey: name) else { return }
         await agent.stop()
         await agent.task.value
+        if agent.isPublishing { await outbox.release(name) }
         logger.info("Agent stopped", metadata: ["agent": "\(name)"])
     }
 
@@ -46,9 +50,14 @@ extension Gateway {
     /// Gives a running agent that stays what has changed around it: the tags that its items match now, certificates
     /// that were renewed in their place.
     func refresh(_ agent: AgentConfiguration) async {
-        if case (.mqtt(let running)?, .mqtt(let options)) = (agents[agent.name]?.kind, agent.options) {
+        switch (agents[agent.name]?.kind, agent.options) {
+        case (.mqtt(let running)?, .mqtt(let options)):
             let items = Item.resolve(options.items, in: store.directory)
             if items != running.items { running.replace(items: items) }
+        case (.restClient(let running)?, .restClient(let options)):
+            let items = Item.resolve(options.items, in: store.directory)
+            if items != running.items { running.replace(items: items) }
+        default: break
         }
         await refreshCertificates(of: agent, patience: .zero)
     }
@@ -66,9 +75,8 @@ extension Gateway {
             certificateWatch.shown[agent.name] = await look(at: options.tls.files)
         }
         let items = Item.resolve(options.items, in: store.directory)
-        let running = try MQTTAgent(
-            options: options, items: items, store: store, queue: leftQueues.removeValue(forKey: agent.name),
-            logger: logger)
+        let queue = try await outbox.queue(for: agent.name, options: options.outbox)
+        let running = try MQTTAgent(options: options, items: items, store: store, queue: queue, logger: logger)
         let logger = logger
         agents[agent.name] = RunningAgent(
             configuration: agent, kind: .mqtt(running),
@@ -82,6 +90,31 @@ extension Gateway {
         logger.info(
             "Agent started",
             metadata: ["agent": "\(agent.name)", "broker": "\(options.broker)", "items": "\(items.count)"])
+    }
+
+    // MARK: REST client
+
+    private func startRESTClient(_ agent: AgentConfiguration, _ options: RESTClientAgentOptions) async throws {
+        if options.endpoint.usesTLS {
+            // Before the agent reads them: what changes from now on is a change.
+            certificateWatch.shown[agent.name] = await look(at: options.tls.files)
+        }
+        let items = Item.resolve(options.items, in: store.directory)
+        let queue = try await outbox.queue(for: agent.name, options: options.outbox)
+        let running = RESTClientAgent(options: options, items: items, store: store, queue: queue, logger: logger)
+        let logger = logger
+        agents[agent.name] = RunningAgent(
+            configuration: agent, kind: .restClient(running),
+            task: Task {
+                do {
+                    try await running.run()
+                } catch {
+                    logger.error("Agent failed", metadata: ["agent": "\(agent.name)", "reason": "\(error)"])
+                }
+            })
+        logger.info(
+            "Agent started",
+            metadata: ["agent": "\(agent.name)", "endpoint": "\(options.endpoint)", "items": "\(items.count)"])
     }
 
     // MARK: REST server

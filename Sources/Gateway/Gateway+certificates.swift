@@ -1,6 +1,7 @@
 import GatewayConfiguration
 import Logging
 import MQTTAgent
+import RESTClientAgent
 import RESTServerAgent
 import SecurityPolicy
 import TLS
@@ -28,6 +29,11 @@ extension Gateway {
             case (.mqtt(let running)?, .mqtt(let options)) where options.broker.usesTLS:
                 let isNew = try await takeFiles(of: options.tls, for: agent.name) {
                     _ = try ClientTLSContext(options: options.tls, host: options.broker.host)
+                }
+                if isNew { running.reconnect() }
+            case (.restClient(let running)?, .restClient(let options)) where options.endpoint.usesTLS:
+                let isNew = try await takeFiles(of: options.tls, for: agent.name) {
+                    _ = try ClientTLSContext(options: options.tls, host: options.endpoint.host)
                 }
                 if isNew { running.reconnect() }
             case (.restServer(let state)?, .restServer(let options)) where options.https:

@@ -2,7 +2,9 @@ import Drivers
 import GatewayConfiguration
 import Glibc
 import MQTTAgent
+import Outbox
 import Publishing
+import RESTClientAgent
 import SecurityPolicy
 import TLS
 import TagStore
@@ -24,6 +26,7 @@ extension Gateway {
         case .user(let request): try await output.send(try await desk(output).perform(request))
         case .token(let request): try await output.send(try await desk(output).perform(request))
         case .auditLog(let request): try await answer(request, output)
+        case .outbox(let request): try await answer(request, output)
         case .certificate(let request):
             let user = output.user
             let principal = try await offPool { localOperator(user: user) }
@@ -198,7 +201,16 @@ extension RunningAgent {
                 name: configuration.name, type: "mqtt", state: status.state.rawValue,
                 details: "\(agent.options.broker), \(agent.items.count) items, \(status.published) messages and "
                     + "\(status.events) events published, \(queue.messages) waiting, "
-                    + "\(queue.droppedMessages) dropped, \(status.refused) refused",
+                    + "\(queue.counts.droppedMessages) dropped, \(status.refused) refused",
+                lastError: status.lastError)
+        case .restClient(let agent):
+            let status = agent.status
+            let queue = status.queue
+            return StatusReport.Agent(
+                name: configuration.name, type: "rest-client", state: status.state.rawValue,
+                details: "\(agent.options.endpoint), \(agent.items.count) items, \(status.delivered) messages and "
+                    + "\(status.events) events published, \(queue.messages) waiting, "
+                    + "\(queue.counts.droppedMessages) dropped, \(status.refused) refused",
                 lastError: status.lastError)
         case .restServer(let listener):
             let snapshot = listener.snapshot

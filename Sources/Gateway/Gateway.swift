@@ -4,6 +4,7 @@ package import Logging
 import MQTTAgent
 package import NIOCore
 import NIOPosix
+package import Outbox
 import Publishing
 import RESTServerAgent
 package import SecurityPolicy
@@ -27,6 +28,7 @@ package actor Gateway {
     nonisolated let writers = DeviceWriters()
     nonisolated let certificates = CertificateBoard()
     nonisolated let dataDirectory: DataDirectory
+    package nonisolated let outbox: Outbox
     nonisolated let eventLoops: any EventLoopGroup
     /// Those of REST server agents: what strangers send there is not to keep devices waiting.
     nonisolated let listenerLoops: any EventLoopGroup
@@ -46,8 +48,6 @@ package actor Gateway {
     var refused: [String: String] = [:]
     /// Agents that could not be started, by name, with the reason.
     var failed: [String: String] = [:]
-    /// What agents that are being replaced have not delivered, by name: their successors go on with it.
-    var leftQueues: [String: MessageQueue] = [:]
     /// Set from outside while a change may be going on: it then gives up what it has not begun.
     private nonisolated let stopWanted = Atomic(false)
     /// What of certificates is watched, and what was told of them.
@@ -65,13 +65,14 @@ package actor Gateway {
 
     /// - Parameter clock: seconds since 1970, for what certificates have left.
     package init(
-        dataDirectory: DataDirectory, users: UserStore, audit: AuditLog, eventLoops: any EventLoopGroup,
-        listenerLoops: (any EventLoopGroup)? = nil, version: String = "", logger: Logger,
-        clock: @escaping @Sendable () -> Int64 = { Timestamp.now.microseconds / 1_000_000 }
+        dataDirectory: DataDirectory, users: UserStore, audit: AuditLog, outbox: Outbox,
+        eventLoops: any EventLoopGroup, listenerLoops: (any EventLoopGroup)? = nil, version: String = "",
+        logger: Logger, clock: @escaping @Sendable () -> Int64 = { Timestamp.now.microseconds / 1_000_000 }
     ) {
         self.version = version
         self.clock = clock
         self.dataDirectory = dataDirectory
+        self.outbox = outbox
         self.users = users
         self.eventLoops = eventLoops
         self.listenerLoops = listenerLoops ?? eventLoops
@@ -113,9 +114,6 @@ package actor Gateway {
         users.setMinimumPasswordLength(new.minimumPasswordLength)
 
         let starting = Set(diff.startedAgents.map(\.name))
-        for name in diff.stoppedAgents where starting.contains(name) {
-            if case .mqtt(let running)? = agents[name]?.kind { leftQueues[name] = running.queue }
-        }
         await stopAgents(diff.stoppedAgents)
         if isStopWanted { return [] }
         await replaceDevices(diff)
@@ -129,8 +127,8 @@ package actor Gateway {
                 await refresh(agent)
             }
         }
-        leftQueues = [:]
         await noteCertificates()
+        await noteLeftMessages()
         logger.info(
             "Configuration applied",
             metadata: [

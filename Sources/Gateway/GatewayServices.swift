@@ -3,6 +3,7 @@ import Glibc
 package import Logging
 import NIOCore
 import NIOPosix
+import Outbox
 import SecurityPolicy
 import ServiceLifecycle
 import Synchronization
@@ -49,8 +50,10 @@ package struct GatewayServices {
         let users = try await UserStore.open(
             dataDirectory: path, minimumPasswordLength: configuration.minimumPasswordLength)
         let audit = try await AuditLog.open(dataDirectory: path, options: configuration.audit, logger: logger)
+        let outbox = try await Outbox.open(dataDirectory: path, machine: dataDirectory.machine, logger: logger)
         let gateway = Gateway(
-            dataDirectory: dataDirectory, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
+            dataDirectory: dataDirectory, users: users, audit: audit, outbox: outbox,
+            eventLoops: MultiThreadedEventLoopGroup.singleton,
             listenerLoops: GatewayServices.listenerLoops, version: version, logger: logger)
         let control = ControlServer(
             path: dataDirectory.controlSocket, group: MultiThreadedEventLoopGroup.singleton, logger: logger
@@ -77,6 +80,7 @@ package struct GatewayServices {
         case .success: await gateway.audit(.gatewayStop, of: configuration.name)
         case .failure(let error): await gateway.audit(.gatewayStop, of: configuration.name, .failed, "\(error)")
         }
+        await gateway.outbox.close()
         await gateway.endAudit()
     }
 

@@ -44,7 +44,7 @@ package struct OpenFiles: Sendable {
         var brokers = 0
         for agent in configuration.agents where agent.enabled {
             switch agent.options {
-            case .mqtt: brokers += 1
+            case .mqtt, .restClient: brokers += 1
             case .restServer(let options): connections = connections.addingSaturated(options.limits.connections)
             }
         }

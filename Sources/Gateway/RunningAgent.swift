@@ -1,5 +1,6 @@
 import GatewayConfiguration
 import MQTTAgent
+import RESTClientAgent
 import RESTServerAgent
 import ServiceLifecycle
 import Synchronization
@@ -10,6 +11,7 @@ import Tags
 struct RunningAgent {
     enum Kind {
         case mqtt(MQTTAgent)
+        case restClient(RESTClientAgent)
         case restServer(ListenerState)
     }
 
@@ -17,10 +19,18 @@ struct RunningAgent {
     let kind: Kind
     let task: Task<Void, Never>
 
+    /// Whether it has an outbox.
+    var isPublishing: Bool {
+        switch kind {
+        case .mqtt, .restClient: true
+        case .restServer: false
+        }
+    }
+
     /// Asks the agent to end in order; its task ends when it has.
     func stop() async {
         switch kind {
-        case .mqtt: task.cancel()
+        case .mqtt, .restClient: task.cancel()
         case .restServer(let state):
             // Answers on their way are finished: a cancellation would cut them off.
             if let listener = state.stop() {

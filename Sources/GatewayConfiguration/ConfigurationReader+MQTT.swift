@@ -1,6 +1,7 @@
 import MQTTAgent
 import Publishing
 import TLS
+import WireFormat
 import Tags
 import Yams
 
@@ -43,8 +44,14 @@ extension ConfigurationReader {
         options.birth = readNotice(section, "birth")
         options.lastWill = readNotice(section, "last-will")
         readWrites(section, groups, into: &options)
-        options.outboxBytes = readOutbox(section, limit: MQTTAgentOptions.outboxBytesLimit)
+        options.outbox = readOutbox(section)
         options.items = readItems(section, isEnabled: isEnabled)
+        if options.protocolChoice == .v3_1_1, !options.publish.template.hasSendersVariables {
+            section.warn(
+                "protocol",
+                "MQTT 3.1.1 has no place for what tells messages apart, so that no receiver can prove that none is lost; "
+                    + "use protocol: auto, or a template with |sallyport-epoch| and |sallyport-sequence|")
+        }
         if let topic, let topics = options.publish.topics { checkTopics(topics, topic.place, options.items) }
         return broker == nil ? nil : options
     }

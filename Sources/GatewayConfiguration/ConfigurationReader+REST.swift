@@ -111,36 +111,4 @@ extension ConfigurationReader {
         }
         return text.text
     }
-
-    /// REST client agents come with a later version: their shape is checked, and an enabled one is refused.
-    func readRESTClient(_ section: Section, _ isEnabled: Bool, _ tls: TLSSetup) {
-        if isEnabled {
-            refuse(section.place(of: "type"), "the agent type rest-client", "remove the agent or set enabled: false")
-        }
-        if let url = section.required("url", expected: "a URL, as https://historian.example/ingest") {
-            let lowered = url.text.lowercased()
-            if !lowered.hasPrefix("https://"), !lowered.hasPrefix("http://") {
-                log.add(.error, url.place, "\"url\" takes a URL that begins with https://, found \(quoted(url))")
-            }
-        }
-        _ = section.word("method", of: ["POST", "PUT"])
-        if let headers = section.entries["headers"]?.node, !Section.isNull(headers) {
-            if case .mapping(let mapping) = headers {
-                for (_, value) in mapping { _ = section.text(of: value, "a header takes text") }
-            } else {
-                log.add(
-                    .error, SourcePlace(headers, file: file),
-                    "\"headers\" takes a mapping, as { X-Site: press-shop }, found \(Section.describe(headers))")
-            }
-        }
-        _ = section.text("media-type", expected: "a media type, as application/json")
-        _ = section.text("username")
-        _ = readSecret(section, "password", isUsed: isEnabled)
-        _ = section.duration("timeout", in: .seconds(1)...(.seconds(60)), default: .seconds(5))
-        _ = readClientTLS(section, tls, isEnabled: isEnabled, mayNotVerify: true)
-        _ = readPublish(section.section("publish", keys: ConfigurationReader.publishKeys))
-        // Its outbox is not built at all, so its promises are not weighed.
-        _ = section.section("outbox", keys: ["max-bytes", "max-age", "when-full", "durability"])
-        _ = readItems(section, isEnabled: isEnabled)
-    }
 }

@@ -19,9 +19,7 @@ extension ConfigurationReader {
                     "writes", "outbox",
                 ]
             case .restClient:
-                return common + [
-                    "url", "method", "headers", "media-type", "username", "password", "timeout", "publish", "outbox",
-                ]
+                return common + ConfigurationReader.restClientKeys
             case .restServer:
                 return common + [
                     "bind", "port", "https", "allow-from", "trusted-proxies", "anonymous", "write-endpoint",
@@ -59,11 +57,10 @@ extension ConfigurationReader {
             case .restServer:
                 options = .restServer(readRESTServer(section, name?.text ?? "", isEnabled, tls, groups))
             case .restClient:
-                readRESTClient(section, isEnabled, tls)
-                options = nil
+                options = readRESTClient(section, name?.text ?? "", isEnabled, tls).map { .restClient($0) }
             }
             guard let options, let name else { continue }
-            let endpoint = section.place(of: type == .mqtt ? "url" : "bind")
+            let endpoint = section.place(of: type == .restServer ? "bind" : "url")
             agents.configured.append(
                 AgentConfiguration(
                     name: name.text, enabled: isEnabled, options: options, place: section.place, endpointPlace: endpoint
@@ -125,7 +122,7 @@ extension ConfigurationReader {
                             + "would throw each out in turn; change one or leave it empty")
                 }
                 clients[key] = agent
-            case .mqtt: break
+            case .mqtt, .restClient: break
             }
         }
     }

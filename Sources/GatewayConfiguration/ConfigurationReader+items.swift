@@ -1,3 +1,4 @@
+import Outbox
 import Publishing
 import Tags
 import Yams
@@ -104,29 +105,27 @@ extension ConfigurationReader {
         return options
     }
 
-    /// What `outbox:` says as far as this version holds it: the cap in bytes.
-    func readOutbox(_ agent: Section, limit: Int) -> Int {
+    /// How much of what waits is kept for how long.
+    func readOutbox(_ agent: Section) -> OutboxOptions {
+        var options = OutboxOptions()
         let keys = ["max-bytes", "max-age", "when-full", "durability"]
-        guard let section = agent.section("outbox", keys: keys) else { return limit }
-        let bytes = section.size("max-bytes", in: (1 << 16)...(1 << 44), default: limit)
-        if bytes > limit {
-            section.warn(
-                "max-bytes",
-                "this version keeps the outbox in memory and caps it at \(Quantity.text(bytes: limit)); the rest of "
-                    + "\"max-bytes\" has no effect")
+        guard let section = agent.section("outbox", keys: keys) else { return options }
+        let durability = section.word("durability", of: OutboxOptions.Durability.allCases.map(\.rawValue))
+        options.durability = durability.flatMap { OutboxOptions.Durability(rawValue: $0) } ?? options.durability
+        options.maxBytes = section.size("max-bytes", in: (1 << 16)...(1 << 44), default: options.maxBytes)
+        if options.durability == .memory, options.maxBytes > OutboxOptions.mostInMemory {
+            if section.has("max-bytes") {
+                section.warn(
+                    "max-bytes",
+                    "with \"durability: memory\" no more than \(Quantity.text(bytes: OutboxOptions.mostInMemory)) are "
+                        + "kept")
+            }
+            options.maxBytes = OutboxOptions.mostInMemory
         }
-        if section.optionalDuration("max-age", in: .seconds(1)...(.seconds(36_500 * 86_400))) != nil {
-            section.warn("max-age", "this version caps the outbox by bytes only; \"max-age\" has no effect yet")
-        }
-        _ = section.word("when-full", of: ["drop-oldest"])
-        switch section.word("durability", of: ["full", "normal", "memory"]) {
-        case "full", "normal":
-            section.warn(
-                "durability",
-                "this version keeps the outbox in memory: what waits is lost when the process is killed; "
-                    + "durability: memory says so")
-        default: break
-        }
-        return min(bytes, limit)
+        options.maxAge =
+            section.optionalDuration("max-age", in: .seconds(1)...(.seconds(36_500 * 86_400))) ?? options.maxAge
+        let whenFull = section.word("when-full", of: OutboxOptions.WhenFull.allCases.map(\.rawValue))
+        options.whenFull = whenFull.flatMap { OutboxOptions.WhenFull(rawValue: $0) } ?? options.whenFull
+        return options
     }
 }

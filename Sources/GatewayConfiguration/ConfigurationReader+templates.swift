@@ -1,3 +1,4 @@
+import Outbox
 import Publishing
 import Tags
 import WireFormat
@@ -34,7 +35,9 @@ extension ConfigurationReader {
             return .standard
         }
         do throws(MessageTemplate.StandardError) {
-            return try MessageTemplate(standard: texts[0]?.text, values: texts[1]?.text)
+            return try MessageTemplate(
+                standard: texts[0]?.text, values: texts[1]?.text,
+                variables: ConfigurationReader.identityVariables)
         } catch {
             template.error(error.part.rawValue, "\"\(error.part.rawValue)\": \(error.error)")
             return .standard
@@ -50,18 +53,35 @@ extension ConfigurationReader {
                     + "most")
             return nil
         }
+        guard !text.text.utf8.contains(0) else {
+            log.add(.error, text.place, "\"\(key)\" holds a NUL character, which no message may")
+            return nil
+        }
         return text
+    }
+
+    /// What tells a message from every other, for templates.
+    private static let identityVariables = DeliveryIdentity.Field.allCases.map { field in
+        MessageTemplate.Variable(
+            name: field.name, bare: DeliveryIdentity.placeholder(field, .bare),
+            json: DeliveryIdentity.placeholder(field, .json))
     }
 
     private func advanced(_ text: ScalarText, maxEvents: Int) -> MessageTemplate {
         do throws(MessageTemplateError) {
-            let template = try MessageTemplate(advanced: text.text)
+            let template = try MessageTemplate(
+                advanced: text.text, variables: ConfigurationReader.identityVariables)
             // What begins like JSON is most likely meant to be: a comma too many breaks every reader.
-            for events in [1, 2] where events <= maxEvents {
-                guard let flaw = template.flawAsJSON(events: events) else { continue }
-                log.add(
-                    .warning, text.place,
-                    "\"advanced\" gives no JSON with \(events == 1 ? "one value" : "two values"): \(flaw)")
+            let probes: [(events: Int, data: TagData, words: String)] = [
+                (1, .double(1.5), "one value"), (2, .double(1.5), "two values"),
+                (1, .string(TagString("text")), "a value that is a text: it comes with its quotes"),
+            ]
+            for probe in probes where probe.events <= maxEvents {
+                let flaw = template.flawAsJSON(events: probe.events, data: probe.data) {
+                    DeliveryIdentity.example.filled($0)
+                }
+                guard let flaw else { continue }
+                log.add(.warning, text.place, "\"advanced\" gives no JSON with \(probe.words): \(flaw)")
                 break
             }
             return template

@@ -62,7 +62,7 @@ extension ConfigurationReader {
         let tls = readTLS(section, into: &configuration)
         readAudit(section, tls: tls, into: &configuration)
         let agents = readAgents(section, tls: tls, groups: configuration.groups.map(\.name))
-        configuration.agents = agents.configured
+        configuration.agents = agents.configured.map { $0.named(by: configuration.name) }
         configuration.acceptedRisks = readAcceptedRisks(section, agents: agents.names)
         return configuration
     }

@@ -1,5 +1,6 @@
 package import Drivers
 package import MQTTAgent
+package import RESTClientAgent
 package import RESTServerAgent
 package import SecurityPolicy
 package import TLS
@@ -127,6 +128,7 @@ package struct DeviceConfiguration: Sendable, Equatable {
 package struct AgentConfiguration: Sendable, Equatable {
     package enum Options: Sendable, Equatable {
         case mqtt(MQTTAgentOptions)
+        case restClient(RESTClientAgentOptions)
         case restServer(RESTServerAgentOptions)
     }
 
@@ -146,6 +148,21 @@ package struct AgentConfiguration: Sendable, Equatable {
         self.options = options
         self.place = place
         self.endpointPlace = endpointPlace
+    }
+
+    /// With the gateway's name in what it publishes.
+    func named(by gateway: String) -> AgentConfiguration {
+        var named = self
+        switch options {
+        case .mqtt(var options):
+            options.gateway = gateway
+            named.options = .mqtt(options)
+        case .restClient(var options):
+            options.gateway = gateway
+            named.options = .restClient(options)
+        case .restServer: break
+        }
+        return named
     }
 }
 

@@ -1,10 +1,12 @@
 import Glibc
-import Publishing
+import Outbox
 import TLS
 
 extension BrokerConnection {
-    /// As many as libmosquitto would keep in flight by itself.
-    private static let window = 20
+    /// Of MQTT 3.1.1, which does not say what a broker takes: as many as libmosquitto keeps in flight by itself.
+    private static let oldWindow = 20
+    /// Handed over before the socket is looked at again.
+    private static let most = 1000
     private static let connectTimeout = Duration.seconds(10)
     /// How long an orderly goodbye may take.
     private static let farewell = Duration.seconds(3)
@@ -26,9 +28,12 @@ extension BrokerConnection {
                 throw BrokerLoss(.tls, error.description)
             }
         }
-        let client = try MosquittoClient(options: options, version: attempts.version, tls: tls)
+        let client = try MosquittoClient(
+            options: options, version: attempts.version, will: attempts.lowered(options.lastWill), tls: tls)
         try client.connect(to: options.broker, keepalive: options.keepalive)
-        var session = BrokerSession(window: BrokerConnection.window)
+        var session = BrokerSession(
+            window: attempts.version == .v5 ? OutboxQueue.window : BrokerConnection.oldWindow,
+            isProbing: attempts.isProbing)
         let clock = ContinuousClock()
         let deadline = clock.now.advanced(by: BrokerConnection.connectTimeout)
         var nextHousekeeping = clock.now
@@ -45,15 +50,22 @@ extension BrokerConnection {
                 goodbye = end
                 let isFlushed = session.inFlight.isEmpty && (isLeaving || queue.depth.messages == 0)
                 if isFlushed || now >= end {
-                    try finish(client, isLast: ends)
+                    try finish(session, client, isLast: ends)
                     return ends ? .stopped : .reconnecting
                 }
             }
             // A QoS 0 publish is done as soon as it is written: go on until nothing waits, or the window is full.
-            while session.isConnected, !isLeaving, try fill(&session, client) {
+            var handedOver = 0
+            while session.isConnected, !isLeaving, handedOver < BrokerConnection.most,
+                case let count = try fill(&session, client), count > 0
+            {
+                handedOver += count
                 for event in client.takeEvents() { try handle(event, &session, client, &attempts) }
             }
             if now >= nextHousekeeping {
+                // Before a ping is on its way, which is no progress.
+                try session.checkAcknowledgements(
+                    within: options.keepalive * 2, isSending: client.wantsToWrite || client.bytesUnsent > 0, at: now)
                 try client.housekeeping()
                 try session.checkIncoming(client.bytesReceived, at: now)
                 nextHousekeeping = now.advanced(by: .seconds(1))
@@ -62,8 +74,12 @@ extension BrokerConnection {
             do throws(BrokerLoss) {
                 isHungUp = try transfer(client, until: nextHousekeeping)
             } catch {
-                // What the library told before it failed says more than its error code: a refusal, who took over.
-                for event in client.takeEvents() { try handle(event, &session, client, &attempts) }
+                // What the broker told before the library failed says more than its error code: a refusal, who took over.
+                // That the connection is gone, in the library's own numbers, says less.
+                for event in client.takeEvents() {
+                    if case .disconnected(let code) = event, code < 0x80 { continue }
+                    try handle(event, &session, client, &attempts)
+                }
                 throw error
             }
             try session.checkIncoming(client.bytesReceived, at: now)
@@ -80,12 +96,16 @@ extension BrokerConnection {
         _ attempts: inout ConnectionAttempts
     ) throws(BrokerLoss) {
         switch event {
-        case .connected(let code, let receiveMaximum):
+        case .connected(let code, let limits):
             guard code == 0 else { throw .refusal(connack: code) }
-            session.connected(receiveMaximum: receiveMaximum)
+            guard !session.isConnected else {
+                throw BrokerLoss(.protocolError, "the broker broke the MQTT protocol: a second CONNACK")
+            }
+            session.connected(limits: limits)
+            tellLimits(limits)
             attempts.connected(at: ContinuousClock().now)
             connected(version: attempts.version)
-            if let birth = options.birth { try publish(birth, over: client) }
+            if let birth = options.birth { try publish(birth, session.limits, over: client) }
         case .disconnected(let code):
             throw .disconnection(code: code)
         case .published(let id, let reason):
@@ -94,45 +114,79 @@ extension BrokerConnection {
             if reason >= 0x80 {
                 let refusal = MessageRefusal(reason: reason)
                 // Passing trouble: the message stays, and is sent again, in order, over a new connection.
-                if refusal.isPassing { throw BrokerLoss(.refused, "the broker takes no message now: \(refusal)") }
-                refused(refusal, topic: entry.topic)
+                if refusal.isPassing {
+                    attempts.isProbing = true
+                    throw BrokerLoss(.refused, "the broker takes no message now: \(refusal)")
+                }
+                // A broker that did not tell its limit: halves until they pass, or until they are single events.
+                if refusal.isTooLarge, entry.message.events > 1 {
+                    let bytes = entry.message.payload(gateway: options.gateway, agent: options.name).count
+                    if queue.split(entry.message.ticket, bytes: bytes / 2) { return }
+                }
+                setAside(entry.message, refusal, topic: entry.topic)
             } else {
+                session.isProbing = false
+                attempts.isProbing = false
                 acknowledged(entry)
+                queue.acknowledge(entry.message.ticket)
+                Failpoint.afterAcknowledgement.reach()
             }
-            queue.acknowledge(entry.sequence)
         }
     }
 
-    /// Hands over as many messages as the window takes. False when there was nothing to hand over, or no room.
-    private func fill(_ session: inout BrokerSession, _ client: MosquittoClient) throws(BrokerLoss) -> Bool {
-        var any = false
-        while session.inFlight.count < session.window, let entry = queue.next() {
-            any = true
-            let topic = entry.message.topic ?? options.topic
+    /// Hands over as many messages as the window takes. 0 when there was nothing to hand over, or no room.
+    private func fill(_ session: inout BrokerSession, _ client: MosquittoClient) throws(BrokerLoss) -> Int {
+        var count = 0
+        while session.inFlight.count < session.window, let message = queue.next() {
+            count += 1
+            // Of an agent that was a REST client once: no topic.
+            let topic = message.topic ?? options.topic
+            let properties = PublishProperties(message.identity(gateway: options.gateway, agent: options.name))
+            let payload = message.payload(gateway: options.gateway, agent: options.name)
+            if let most = session.limits.packetSize {
+                let around = properties.packetOverhead(topic: topic)
+                if payload.count + around > Int(most) {
+                    tooLarge(message, payload.count, most: Int(most) - around, topic: topic)
+                    continue
+                }
+            }
             let outcome = try client.publish(
-                entry.message.payload, topic: topic, qos: options.qos, retain: options.retain)
+                payload[...], topic: topic, qos: options.qos.lowered(to: session.limits.maximumQoS),
+                retain: options.retain && session.limits.retains, properties: properties)
             switch outcome {
             case .accepted(let id):
-                session.inFlight[id] = BrokerSession.InFlight(
-                    sequence: entry.sequence, events: entry.message.events, topic: topic)
-            case .refused(let refusal):
-                // Sending it again would be refused again, and everything behind it would wait for ever.
-                refused(refusal, topic: topic)
-                queue.acknowledge(entry.sequence)
+                session.inFlight[id] = BrokerSession.InFlight(message: message, topic: topic)
+                Failpoint.afterSend.reach()
+            case .refused(let refusal): setAside(message, refusal, topic: topic)
             }
         }
-        return any
+        return count
     }
 
-    private func publish(_ notice: MQTTNotice, over client: MosquittoClient) throws(BrokerLoss) {
+    /// Where a message is larger than the broker takes, its events may go in several.
+    private func tooLarge(_ message: OutboxMessage, _ bytes: Int, most: Int, topic: String) {
+        if message.events > 1, queue.split(message.ticket, bytes: most) { return }
+        setAside(message, MessageRefusal(tooLarge: bytes), topic: topic)
+    }
+
+    /// Sending it again would be refused again, and everything behind it would wait for ever.
+    private func setAside(_ message: OutboxMessage, _ refusal: MessageRefusal, topic: String) {
+        refused(refusal, topic: topic)
+        queue.setAside(message.ticket, reason: "\(refusal)")
+    }
+
+    private func publish(
+        _ notice: MQTTNotice, _ limits: BrokerLimits, over client: MosquittoClient
+    ) throws(BrokerLoss) {
         let outcome = try client.publish(
-            Array(notice.message.utf8)[...], topic: notice.topic, qos: notice.qos, retain: notice.retain)
+            Array(notice.message.utf8)[...], topic: notice.topic, qos: notice.qos.lowered(to: limits.maximumQoS),
+            retain: notice.retain && limits.retains)
         if case .refused(let refusal) = outcome { refused(refusal, topic: notice.topic) }
     }
 
-    private func finish(_ client: MosquittoClient, isLast: Bool) throws(BrokerLoss) {
+    private func finish(_ session: BrokerSession, _ client: MosquittoClient, isLast: Bool) throws(BrokerLoss) {
         // The broker drops the last will of a client that says goodbye: say the same in our own words.
-        if isLast, let will = options.lastWill { try publish(will, over: client) }
+        if isLast, let will = options.lastWill { try publish(will, session.limits, over: client) }
         try client.disconnect()
         let end = ContinuousClock().now.advanced(by: .seconds(1))
         while client.wantsToWrite, ContinuousClock().now < end { try transfer(client, until: end) }

@@ -1,6 +1,6 @@
 import Glibc
 import Logging
-import Publishing
+import Outbox
 import Synchronization
 import TLS
 import Tags
@@ -20,17 +20,22 @@ final class BrokerConnection: Sendable {
         var isFinished = false
         /// Nobody waits for the thread any more: it must not touch the queue, which a successor may have.
         var isAbandoned = false
-        /// The last message was refused: a next one is no news.
+        /// Whether a message was refused since one was taken.
         var isRefusing = false
+        /// When a refusal was told, and how many were not since then.
+        var refusalTold: ContinuousClock.Instant?
+        var refusalsUntold = 0
+        /// What the broker cannot do was told.
+        var isLimitTold = false
     }
 
     let options: MQTTAgentOptions
-    let queue: MessageQueue
+    let queue: OutboxQueue
     let logger: Logger
     let wakeUp: WakeUp
     let shared: Mutex<Shared>
 
-    init(options: MQTTAgentOptions, queue: MessageQueue, logger: Logger) throws(BrokerLoss) {
+    init(options: MQTTAgentOptions, queue: OutboxQueue, logger: Logger) throws(BrokerLoss) {
         self.options = options
         self.queue = queue
         self.logger = logger
@@ -185,24 +190,50 @@ final class BrokerConnection: Sendable {
     func acknowledged(_ entry: BrokerSession.InFlight) {
         shared.withLock { shared in
             shared.status.published += 1
-            shared.status.events += UInt64(entry.events)
+            shared.status.events += UInt64(clamping: entry.message.events)
             if shared.isRefusing { shared.status.lastError = nil }
             shared.isRefusing = false
         }
     }
 
-    /// A message is lost: counted, and told once an episode.
+    /// Between two lines about refused messages.
+    private static let refusalPause = Duration.seconds(10)
+
+    /// A message is set aside: counted, and told now and then.
     func refused(_ refusal: MessageRefusal, topic: String) {
-        let isNews = shared.withLock { shared in
-            defer { shared.isRefusing = true }
+        let now = ContinuousClock.now
+        let untold: Int? = shared.withLock { shared in
+            shared.isRefusing = true
             shared.status.refused += 1
             shared.status.lastError = "publishing to \(topic): \(refusal)"
-            return !shared.isRefusing
+            if let told = shared.refusalTold, told.duration(to: now) < BrokerConnection.refusalPause {
+                shared.refusalsUntold += 1
+                return nil
+            }
+            shared.refusalTold = now
+            defer { shared.refusalsUntold = 0 }
+            return shared.refusalsUntold
         }
-        guard isNews else { return }
+        guard let untold else { return }
         logger.error(
-            "The broker refuses a message, which is dropped",
-            metadata: ["topic": "\(topic)", "reason": "\(refusal)"])
+            "The broker refuses a message, which is set aside: see sallyport outbox status",
+            metadata: ["topic": "\(topic)", "reason": "\(refusal)", "others": "\(untold)"])
+    }
+
+    /// What the configuration asks for and the broker does not do: told once.
+    func tellLimits(_ limits: BrokerLimits) {
+        var words: [String] = []
+        if let most = limits.maximumQoS, Int32(most) < options.qos.rawValue { words.append("no QoS above \(most)") }
+        if !limits.retains, options.retain { words.append("no retained messages") }
+        guard !words.isEmpty, !shared.withLock({ swap(&$0.isLimitTold) }) else { return }
+        logger.warning(
+            "The broker does less than is configured; messages are sent with what it does",
+            metadata: ["broker": "\(options.broker)", "limits": "\(words.joined(separator: ", "))"])
+    }
+
+    private func swap(_ flag: inout Bool) -> Bool {
+        defer { flag = true }
+        return flag
     }
 
     /// Once at the beginning of an episode, then at every tenth attempt: a dead broker must not fill the log.

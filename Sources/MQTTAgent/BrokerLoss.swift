@@ -11,6 +11,9 @@ package struct BrokerLoss: Error, Sendable, Equatable, CustomStringConvertible {
         case credentials
         /// The broker is busy, shuts down, or refuses for another reason.
         case refused
+        /// The broker does not do the last will's QoS, or keeps no messages: it says so to whom asks for it.
+        case willQoS = "will-qos"
+        case willRetain = "will-retain"
         /// Another client connected with our client id.
         case takenOver = "taken-over"
         /// The broker broke the protocol.
@@ -40,6 +43,8 @@ extension BrokerLoss {
         case 3, 0x88: BrokerLoss(.refused, "the broker says that it is unavailable")
         case 0x89: BrokerLoss(.refused, "the broker says that it is busy")
         case 0x97: BrokerLoss(.refused, "the broker says that a quota is exceeded")
+        case 0x9A: BrokerLoss(.willRetain, "the broker keeps no messages, and the last will asks for it")
+        case 0x9B: BrokerLoss(.willQoS, "the broker does not do the last will's QoS")
         case 0x9F: BrokerLoss(.refused, "the broker says that connections come too fast")
         default: BrokerLoss(.refused, "the broker refuses the connection, code \(code)")
         }

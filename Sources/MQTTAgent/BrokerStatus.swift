@@ -1,4 +1,4 @@
-package import Publishing
+package import Outbox
 package import Tags
 
 /// What an engineer sees of one broker connection.
@@ -20,5 +20,5 @@ package struct BrokerStatus: Sendable, Equatable {
     package var published: UInt64
     package var events: UInt64
     package var refused: UInt64
-    package var queue: MessageQueue.Depth
+    package var queue: OutboxQueue.Depth
 }

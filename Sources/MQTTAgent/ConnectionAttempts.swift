@@ -21,6 +21,12 @@ package struct ConnectionAttempts: Sendable {
     private var connectedAt: ContinuousClock.Instant?
     private(set) var failuresInARow = 0
     private var shortLivedInARow = 0
+    /// The broker took no message when it was asked last: one goes alone before the others, so that a broker which begins
+    /// to take messages again takes them in order.
+    var isProbing = false
+    /// What the broker refused of the last will: it cannot say so before CONNACK.
+    private var isWillLowered = false
+    private var isWillKept = true
     package private(set) var version: Version
     package private(set) var nextAttempt: ContinuousClock.Instant
 
@@ -32,6 +38,14 @@ package struct ConnectionAttempts: Sendable {
 
     /// Whether the broker ends our connections again and again: trying in a hurry would only go on with a fight.
     package var isThrownOut: Bool { shortLivedInARow >= ConnectionAttempts.mostShortLived }
+
+    /// A last will as the broker takes it, as far as that is known.
+    func lowered(_ will: MQTTNotice?) -> MQTTNotice? {
+        guard var will else { return nil }
+        if isWillLowered { will.qos = .atMostOnce }
+        if !isWillKept { will.retain = false }
+        return will
+    }
 
     package mutating func connected(at now: ContinuousClock.Instant) {
         connectedAt = now
@@ -49,18 +63,29 @@ package struct ConnectionAttempts: Sendable {
             let isStable = connectedAt.duration(to: now) >= ConnectionAttempts.stable
             if isStable { wait = ConnectionAttempts.shortest }
             shortLivedInARow = isStable ? 0 : shortLivedInARow + 1
+        } else if loss.kind == .network {
+            // A broker that is away throws nobody out: it restarts, and is to be used again soon.
+            shortLivedInARow = 0
         }
         let wasConnected = connectedAt != nil
         connectedAt = nil
         failuresInARow += 1
         switch loss.kind {
+        case .willQoS where !isWillLowered:
+            isWillLowered = true
+            nextAttempt = now
+            return
+        case .willRetain where isWillKept:
+            isWillKept = false
+            nextAttempt = now
+            return
         case .protocolVersion where choice == .auto && version == .v5:
             version = .v3_1_1
             nextAttempt = now
             return
         case .network where isThrownOut, .credentials, .takenOver, .protocolVersion:
             nextAttempt = now.advanced(by: ConnectionAttempts.afterRefusal * (0.75 + jitter / 4))
-        case .network, .tls, .refused, .protocolError:
+        case .network, .tls, .refused, .protocolError, .willQoS, .willRetain:
             nextAttempt = now.advanced(by: wait * (0.5 + jitter / 2))
             wait = min(wait * 2, ConnectionAttempts.longest)
         }

@@ -1,3 +1,4 @@
+package import Outbox
 package import Publishing
 package import TLS
 
@@ -10,6 +11,8 @@ package struct MQTTAgentOptions: Sendable, Equatable {
         case v3_1_1 = "3.1.1"
     }
 
+    /// The gateway's name, for what identifies its messages.
+    package var gateway: String
     package var name: String
     package var broker: BrokerURL
     package var username: String?
@@ -28,20 +31,21 @@ package struct MQTTAgentOptions: Sendable, Equatable {
     package var birth: MQTTNotice?
     package var lastWill: MQTTNotice?
     package var items: [ItemOptions]
-    /// The most bytes of messages that wait for the broker, in memory.
-    package var outboxBytes: Int
+    package var outbox: OutboxOptions
     /// Where answers to writes go and where writes come from; only told to the broker's administrator so far.
     package var responseTopic: String?
     package var writeTopic: String?
 
     package init(
-        name: String, broker: BrokerURL, username: String? = nil, password: Secret? = nil, clientID: String = "",
+        gateway: String = "sallyport", name: String, broker: BrokerURL, username: String? = nil,
+        password: Secret? = nil, clientID: String = "",
         protocolChoice: ProtocolChoice = .auto, keepalive: Duration = .seconds(10), tls: TLSClientOptions = .init(),
         topic: String = "iotgateway", qos: MQTTQoS = .atLeastOnce, retain: Bool = false,
         publish: PublishOptions = .init(), birth: MQTTNotice? = nil, lastWill: MQTTNotice? = nil,
-        items: [ItemOptions] = [], outboxBytes: Int = MQTTAgentOptions.outboxBytesLimit,
+        items: [ItemOptions] = [], outbox: OutboxOptions = .init(),
         responseTopic: String? = nil, writeTopic: String? = nil
     ) {
+        self.gateway = gateway
         self.name = name
         self.broker = broker
         self.username = username
@@ -57,13 +61,10 @@ package struct MQTTAgentOptions: Sendable, Equatable {
         self.birth = birth
         self.lastWill = lastWill
         self.items = items
-        self.outboxBytes = outboxBytes
+        self.outbox = outbox
         self.responseTopic = responseTopic
         self.writeTopic = writeTopic
     }
-
-    /// The default and the most for `outboxBytes` while what waits is held in memory.
-    package static let outboxBytesLimit = 64 << 20
 }
 
 /// MQTT's quality of service.
@@ -71,6 +72,11 @@ package enum MQTTQoS: Int32, Sendable, Equatable {
     case atMostOnce = 0
     case atLeastOnce = 1
     case exactlyOnce = 2
+
+    /// What is left of it with a broker that does less.
+    package func lowered(to most: UInt8?) -> MQTTQoS {
+        most.flatMap { MQTTQoS(rawValue: min(rawValue, Int32($0))) } ?? self
+    }
 }
 
 /// A short message about the connection itself: the birth or the last will.

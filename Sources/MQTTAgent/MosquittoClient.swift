@@ -1,11 +1,12 @@
 import CMosquitto
 import Glibc
+import Outbox
 import TLS
 
 /// What libmosquitto tells from its callbacks, in order.
 enum BrokerEvent {
     /// CONNACK with its code, and what the broker said of its limits.
-    case connected(code: Int32, receiveMaximum: UInt16?)
+    case connected(code: Int32, limits: BrokerLimits)
     case disconnected(code: Int32)
     /// A QoS 1 or 2 publish was acknowledged, or a QoS 0 publish was written; the reason is 0 on MQTT 3.1.1.
     case published(id: Int32, reason: Int32)
@@ -20,11 +21,15 @@ enum BrokerEvent {
     /// Held so that the SSL_CTX outlives the handle.
     private let tls: ClientTLSContext?
     private var events: [BrokerEvent] = []
+    private var isVersion5 = false
 
     /// The library wants to be initialised before anything else, once.
     private static let library: Int32 = mosquitto_lib_init()
 
-    init(options: MQTTAgentOptions, version: ConnectionAttempts.Version, tls: ClientTLSContext?) throws(BrokerLoss) {
+    /// - Parameter will: the configured one, as the broker takes it.
+    init(
+        options: MQTTAgentOptions, version: ConnectionAttempts.Version, will: MQTTNotice?, tls: ClientTLSContext?
+    ) throws(BrokerLoss) {
         guard MosquittoClient.library == MOSQ_ERR_SUCCESS.rawValue else {
             throw BrokerLoss(.network, "the MQTT library cannot be initialised")
         }
@@ -34,7 +39,7 @@ enum BrokerEvent {
         unsafe self.handle = handle
         self.tls = tls
         unsafe mosquitto_user_data_set(handle, Unmanaged.passUnretained(self).toOpaque())
-        try configure(options, version)
+        try configure(options, version, will)
         setCallbacks()
     }
 
@@ -43,16 +48,22 @@ enum BrokerEvent {
     }
 
     private func configure(
-        _ options: MQTTAgentOptions, _ version: ConnectionAttempts.Version
+        _ options: MQTTAgentOptions, _ version: ConnectionAttempts.Version, _ will: MQTTNotice?
     ) throws(BrokerLoss) {
         let number = version == .v5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311
         try check(unsafe mosquitto_int_option(handle, MOSQ_OPT_PROTOCOL_VERSION, number), "protocol version")
         try check(unsafe mosquitto_int_option(handle, MOSQ_OPT_TCP_NODELAY, 1), "TCP_NODELAY")
+        isVersion5 = version == .v5
+        if isVersion5 {
+            // The window is ours; the library would queue what comes beyond its own.
+            try check(
+                unsafe mosquitto_int_option(handle, MOSQ_OPT_SEND_MAXIMUM, Int32(OutboxQueue.window)), "window")
+        }
         if let username = options.username {
             let password = options.password.map { String(decoding: $0.bytes, as: UTF8.self) }
             try check(unsafe mosquitto_username_pw_set(handle, username, password), "user name and password")
         }
-        if let will = options.lastWill {
+        if let will {
             let payload = Array(will.message.utf8)
             try check(
                 unsafe mosquitto_will_set_v5(
@@ -70,11 +81,8 @@ enum BrokerEvent {
 
     private func setCallbacks() {
         unsafe mosquitto_connect_v5_callback_set(handle) { _, object, code, _, properties in
-            var receiveMaximum: UInt16 = 0
-            let found = unsafe mosquitto_property_read_int16(
-                properties, Int32(MQTT_PROP_RECEIVE_MAXIMUM.rawValue), &receiveMaximum, false)
             unsafe MosquittoClient.note(
-                .connected(code: code, receiveMaximum: found == nil ? nil : receiveMaximum), object)
+                .connected(code: code, limits: MosquittoClient.limits(properties)), object)
         }
         unsafe mosquitto_disconnect_v5_callback_set(handle) { _, object, code, _ in
             unsafe MosquittoClient.note(.disconnected(code: code), object)
@@ -82,6 +90,32 @@ enum BrokerEvent {
         unsafe mosquitto_publish_v5_callback_set(handle) { _, object, id, reason, _ in
             unsafe MosquittoClient.note(.published(id: id, reason: reason), object)
         }
+    }
+
+    private static func limits(_ properties: OpaquePointer?) -> BrokerLimits {
+        var limits = BrokerLimits()
+        var short: UInt16 = 0
+        var long: UInt32 = 0
+        var byte: UInt8 = 0
+        if unsafe mosquitto_property_read_int16(
+            properties, Int32(MQTT_PROP_RECEIVE_MAXIMUM.rawValue), &short, false) != nil
+        {
+            limits.receiveMaximum = short
+        }
+        if unsafe mosquitto_property_read_int32(
+            properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), &long, false) != nil
+        {
+            limits.packetSize = long
+        }
+        if unsafe mosquitto_property_read_byte(properties, Int32(MQTT_PROP_MAXIMUM_QOS.rawValue), &byte, false) != nil {
+            limits.maximumQoS = byte
+        }
+        if unsafe mosquitto_property_read_byte(
+            properties, Int32(MQTT_PROP_RETAIN_AVAILABLE.rawValue), &byte, false) != nil
+        {
+            limits.retains = byte != 0
+        }
+        return limits
     }
 
     private static func note(_ event: BrokerEvent, _ object: UnsafeMutableRawPointer?) {
@@ -125,12 +159,22 @@ enum BrokerEvent {
 
     /// Hands a message over.
     func publish(
-        _ payload: ArraySlice<UInt8>, topic: String, qos: MQTTQoS, retain: Bool
+        _ payload: ArraySlice<UInt8>, topic: String, qos: MQTTQoS, retain: Bool, properties: PublishProperties? = nil
     ) throws(BrokerLoss) -> PublishOutcome {
         var id: Int32 = 0
+        var list: OpaquePointer?
+        defer { unsafe mosquitto_property_free_all(&list) }
+        if isVersion5, let properties {
+            for (name, text) in properties.pairs {
+                let code = unsafe mosquitto_property_add_string_pair(
+                    &list, Int32(MQTT_PROP_USER_PROPERTY.rawValue), name, text)
+                try check(code, "naming a message")
+            }
+        }
+        let properties = unsafe list
         let code = unsafe payload.withUnsafeBytes { bytes in
             unsafe mosquitto_publish_v5(
-                handle, &id, topic, Int32(clamping: bytes.count), bytes.baseAddress, qos.rawValue, retain, nil)
+                handle, &id, topic, Int32(clamping: bytes.count), bytes.baseAddress, qos.rawValue, retain, properties)
         }
         switch mosq_err_t(rawValue: code) {
         case MOSQ_ERR_OVERSIZE_PACKET, MOSQ_ERR_PAYLOAD_SIZE:
@@ -144,6 +188,12 @@ enum BrokerEvent {
 
     /// On the socket since it was connected, TLS included.
     var bytesReceived: Int { Int(clamping: sallyport_bytes_received(socket)) }
+
+    /// Written, and not at the other side.
+    var bytesUnsent: Int {
+        var count: Int32 = 0
+        return unsafe ioctl(socket, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
+    }
 
     /// Says goodbye, so that the broker does not send the last will.
     func disconnect() throws(BrokerLoss) {

@@ -4,7 +4,7 @@ package import Tags
 /// The rules engine: one evaluation for `check`, `run` and `audit`.
 package enum Posture {
     /// Every rule, in the order of its id.
-    package static let rules: [PostureRule] = PostureRule.mqtt + PostureRule.restServer
+    package static let rules: [PostureRule] = PostureRule.mqtt + PostureRule.restClient + PostureRule.restServer
 
     /// Looks at the configuration alone; `now` decides which acceptances have run out.
     package static func evaluate(_ configuration: GatewayConfiguration, at now: Timestamp) -> PostureReport {

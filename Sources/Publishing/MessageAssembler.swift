@@ -1,48 +1,65 @@
+package import Outbox
 package import Tags
 package import WireFormat
 
 /// Collects rendered events and cuts them into messages, one topic beside the other. Pure.
+///
+/// What was collected is given away in chunks, long before a message ends, so that the outbox has custody of it.
 package struct MessageAssembler: Sendable {
     /// What waits for one topic.
     private struct Batch: Sendable {
-        /// nil: the agent's own.
+        /// nil: the agent has no topics.
         let topic: String?
+        /// Since the last chunk.
         var json = JSONBytes()
         var events = 0
         /// In the last event, what is only for between two.
         var separators: [Range<Int>] = []
+        /// Of the message, with those of chunks that were given away.
+        var messageEvents = 0
+        var messageBytes = 0
+        /// Whether it stands in the list of those in which something waits.
+        var isListed = false
 
         /// Adds an event of the standard template.
         @inline(__always)
-        mutating func append(_ value: TagValue, prefix: [UInt8], headRoom: Int) {
-            if events == 0 { json.startOver(keeping: headRoom) } else { json.append(0x2C) }
+        mutating func append(_ value: TagValue, prefix: [UInt8]) {
+            if messageEvents > 0 { json.append(0x2C) }
             MessageRenderer.append(event: prefix, value, to: &json)
             events += 1
+            messageEvents += 1
         }
 
         /// Adds an event of any template.
         mutating func append(
-            _ value: TagValue, name: TemplateName, template: MessageTemplate, time: @autoclosure () -> Timestamp,
-            headRoom: Int
+            _ value: TagValue, name: TemplateName, template: MessageTemplate, time: @autoclosure () -> Timestamp
         ) {
-            if events == 0 { json.startOver(keeping: headRoom) }
             separators = template.append(event: name, value, time: time(), to: &json)
             events += 1
+            messageEvents += 1
         }
 
-        /// What waits, as a message; afterwards nothing does.
-        mutating func message(_ template: MessageTemplate, headRoom: Int, at time: Timestamp) -> Message {
-            MessageTemplate.trim(separators, from: &json)
-            template.appendTail(time: time, to: &json)
-            var head = JSONBytes(capacity: headRoom)
+        /// What came since the last chunk; with `isLast` the message ends.
+        mutating func chunk(
+            lane: Int, template: MessageTemplate, at time: Timestamp, isLast: Bool
+        ) -> OutboxChunk {
+            var head = JSONBytes(capacity: 64)
             template.appendHead(time: time, to: &head)
-            // The room kept at the front takes the head, so that the events are not copied again.
-            let start = headRoom - head.count
+            var tail = JSONBytes(capacity: 16)
+            template.appendTail(time: time, to: &tail)
+            let end = json.count
             defer {
                 events = 0
                 separators = []
+                if isLast {
+                    messageEvents = 0
+                    messageBytes = 0
+                }
             }
-            return Message(bytes: json.take(frontedBy: head, at: start), start: start, events: events, topic: topic)
+            return OutboxChunk(
+                lane: lane, topic: topic, bytes: json.take(), events: events, head: head.bytes, tail: tail.bytes,
+                trims: separators.map { OutboxChunk.Trim(fromEnd: end - $0.lowerBound, count: $0.count) },
+                time: time.milliseconds, isLast: isLast)
         }
     }
 
@@ -53,15 +70,16 @@ package struct MessageAssembler: Sendable {
     /// Of each slot, for other templates.
     private let names: [TemplateName]
     private let maxEvents: Int
-    private let headRoom: Int
     /// Where there is one topic for all: beside the others, so that the usual case need not look for its batch.
-    private var whole = Batch(topic: nil)
+    private var whole: Batch
     /// Of each slot, its batch; empty where there is one topic for all.
     private let batchOfSlot: [Int]
     private var batches: [Batch]
-    /// Those in which something waits, in the order in which it came.
+    /// Those in which something waits or waited, in the order in which it came.
     private var filled: [Int] = []
-    /// Bytes of all events that wait in `batches`.
+    /// Those to which something came since their last chunk.
+    private var touched: [Int] = []
+    /// Bytes of all messages in `batches` that have not ended.
     private var waiting = 0
     private let mostWaiting: Int
 
@@ -69,17 +87,18 @@ package struct MessageAssembler: Sendable {
     /// as tags.
     package static let mostWaiting = 8 << 20
 
+    /// - Parameter topic: the one for all, where there are topics.
     package init(
-        items: [Item], maxEvents: Int, template: MessageTemplate = .standard, topics: TopicTemplate? = nil,
-        mostWaiting: Int = MessageAssembler.mostWaiting
+        items: [Item], maxEvents: Int, template: MessageTemplate = .standard, topic: String? = nil,
+        topics: TopicTemplate? = nil, mostWaiting: Int = MessageAssembler.mostWaiting
     ) {
         self.template = template
         self.mostWaiting = mostWaiting
         self.maxEvents = max(1, maxEvents)
         isStandard = template == .standard
-        headRoom = template.headRoom
         prefixes = isStandard ? items.map { MessageRenderer.prefix(for: $0.name) } : []
         names = isStandard ? [] : items.map { TemplateName($0.name) }
+        whole = Batch(topic: topic)
         var batches: [Batch] = []
         // By bytes, as brokers compare.
         var places: [[UInt8]: Int] = [:]
@@ -108,73 +127,69 @@ package struct MessageAssembler: Sendable {
     package mutating func append(_ value: TagValue, slot: Int, time: @autoclosure () -> Timestamp = .now) -> Int? {
         guard batchOfSlot.isEmpty else { return append(value, slot: slot, to: batchOfSlot[slot], time: time()) }
         if isStandard {
-            whole.append(value, prefix: prefixes[slot], headRoom: headRoom)
+            whole.append(value, prefix: prefixes[slot])
         } else {
-            whole.append(value, name: names[slot], template: template, time: time(), headRoom: headRoom)
+            whole.append(value, name: names[slot], template: template, time: time())
         }
-        return whole.events >= maxEvents ? 0 : nil
+        return whole.messageEvents >= maxEvents ? 0 : nil
     }
 
     private mutating func append(
         _ value: TagValue, slot: Int, to place: Int, time: @autoclosure () -> Timestamp
     ) -> Int? {
-        let before = batches[place].events == 0 ? headRoom : batches[place].json.count
+        let before = batches[place].json.count
         if isStandard {
-            batches[place].append(value, prefix: prefixes[slot], headRoom: headRoom)
+            batches[place].append(value, prefix: prefixes[slot])
         } else {
-            batches[place].append(value, name: names[slot], template: template, time: time(), headRoom: headRoom)
+            batches[place].append(value, name: names[slot], template: template, time: time())
         }
-        waiting += batches[place].json.count - before
-        if batches[place].events == 1 { filled.append(place) }
-        return batches[place].events >= maxEvents ? place : nil
+        let added = batches[place].json.count - before
+        batches[place].messageBytes += added
+        waiting += added
+        if batches[place].events == 1 { touched.append(place) }
+        if !batches[place].isListed {
+            batches[place].isListed = true
+            filled.append(place)
+        }
+        return batches[place].messageEvents >= maxEvents ? place : nil
     }
 
-    /// The events that wait in one batch as one message, nil when there are none.
-    package mutating func cut(_ place: Int, at time: Timestamp) -> Message? {
+    /// Ends the message of one batch; nil when it has no events.
+    package mutating func cut(_ place: Int, at time: Timestamp) -> OutboxChunk? {
         guard !batchOfSlot.isEmpty else { return cutWhole(at: time) }
-        guard batches.indices.contains(place), batches[place].events > 0 else { return nil }
-        filled.removeAll { $0 == place }
-        return message(of: place, at: time)
+        guard batches.indices.contains(place), batches[place].messageEvents > 0 else { return nil }
+        waiting -= batches[place].messageBytes
+        return batches[place].chunk(lane: place, template: template, at: time, isLast: true)
     }
 
-    /// All events that wait, a message for each topic.
-    package mutating func cut(at time: Timestamp) -> [Message] {
+    /// Ends all messages that have events.
+    package mutating func cut(at time: Timestamp) -> [OutboxChunk] {
         guard !batchOfSlot.isEmpty else { return cutWhole(at: time).map { [$0] } ?? [] }
-        defer { filled.removeAll(keepingCapacity: true) }
-        return filled.map { message(of: $0, at: time) }
+        let places = filled
+        filled.removeAll(keepingCapacity: true)
+        touched.removeAll(keepingCapacity: true)
+        return places.compactMap { place in
+            batches[place].isListed = false
+            return cut(place, at: time)
+        }
     }
 
-    private mutating func cutWhole(at time: Timestamp) -> Message? {
-        whole.events > 0 ? whole.message(template, headRoom: headRoom, at: time) : nil
+    /// What came since the last time, of messages that go on.
+    package mutating func flush(at time: @autoclosure () -> Timestamp) -> [OutboxChunk] {
+        guard !batchOfSlot.isEmpty else {
+            return whole.events > 0 ? [whole.chunk(lane: 0, template: template, at: time(), isLast: false)] : []
+        }
+        guard !touched.isEmpty else { return [] }
+        let places = touched
+        touched.removeAll(keepingCapacity: true)
+        let now = time()
+        return places.compactMap { place in
+            batches[place].events > 0
+                ? batches[place].chunk(lane: place, template: template, at: now, isLast: false) : nil
+        }
     }
 
-    private mutating func message(of place: Int, at time: Timestamp) -> Message {
-        waiting -= batches[place].json.count - headRoom
-        return batches[place].message(template, headRoom: headRoom, at: time)
+    private mutating func cutWhole(at time: Timestamp) -> OutboxChunk? {
+        whole.messageEvents > 0 ? whole.chunk(lane: 0, template: template, at: time, isLast: true) : nil
     }
-}
-
-/// A batch of events as it goes on the wire.
-package struct Message: Sendable, Equatable {
-    private let bytes: [UInt8]
-    private let start: Int
-    package let events: Int
-    /// nil: the agent's own.
-    package let topic: String?
-
-    init(bytes: [UInt8], start: Int, events: Int, topic: String?) {
-        self.bytes = bytes
-        self.start = start
-        self.events = events
-        self.topic = topic
-    }
-
-    package init(payload: [UInt8], events: Int, topic: String? = nil) {
-        self.init(bytes: payload, start: 0, events: events, topic: topic)
-    }
-
-    /// Bytes on the wire.
-    package var payload: ArraySlice<UInt8> { bytes[start...] }
-    /// Bytes that it takes while it waits.
-    package var size: Int { bytes.count - start + (topic?.utf8.count ?? 0) }
 }

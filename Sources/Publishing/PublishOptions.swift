@@ -26,13 +26,15 @@ package struct PublishOptions: Sendable, Equatable {
     /// Whether a change of quality alone is no event.
     package var ignoreQualityChanges: Bool
     package var template: MessageTemplate
+    /// The one for all, where there are topics and no template for them.
+    package var topic: String?
     /// nil: one topic for all, where there are topics.
     package var topics: TopicTemplate?
 
     package init(
         type: PublishType = .interval, rate: Duration = .seconds(10), format: Format = .narrow, maxEvents: Int = 1000,
         sendInitialUpdate: Bool = true, ignoreQualityChanges: Bool = false, template: MessageTemplate = .standard,
-        topics: TopicTemplate? = nil
+        topic: String? = nil, topics: TopicTemplate? = nil
     ) {
         self.type = type
         self.rate = rate
@@ -41,6 +43,7 @@ package struct PublishOptions: Sendable, Equatable {
         self.sendInitialUpdate = sendInitialUpdate
         self.ignoreQualityChanges = ignoreQualityChanges
         self.template = template
+        self.topic = topic
         self.topics = topics
     }
 }

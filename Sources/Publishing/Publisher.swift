@@ -1,8 +1,10 @@
 package import Logging
+package import Outbox
 package import TagStore
 package import Tags
 
-/// Turns what happens to an agent's items into messages on its queue.
+/// Turns what happens to an agent's items into messages in its outbox. Each batch of events goes there at once, long before
+/// the message ends that it belongs to.
 package actor Publisher {
     private struct ScanGroup {
         let rate: Duration
@@ -14,10 +16,12 @@ package actor Publisher {
     private let items: [Item]
     private let options: PublishOptions
     private let store: TagStore
-    private let queue: MessageQueue
+    private let queue: OutboxQueue
     private let logger: Logger
     private var filter: EventFilter
     private var assembler: MessageAssembler
+    /// What goes to the outbox with the batch that is being taken.
+    private var ready: [OutboxChunk] = []
 
     /// How many updates of unsampled items may wait while the publisher is kept from running.
     private static let mailboxCap = 1 << 20
@@ -27,7 +31,7 @@ package actor Publisher {
 
     /// - Parameter known: what an earlier publisher of the same agent has published last, so that it is not an event again.
     package init(
-        items: [Item], options: PublishOptions, store: TagStore, queue: MessageQueue, logger: Logger,
+        items: [Item], options: PublishOptions, store: TagStore, queue: OutboxQueue, logger: Logger,
         known: [TagHandle: EventFilter.Known] = [:]
     ) {
         self.items = items
@@ -39,7 +43,7 @@ package actor Publisher {
         let isWide = options.format == .wide
         assembler = MessageAssembler(
             items: items, maxEvents: isWide ? .max : options.maxEvents, template: options.template,
-            topics: options.topics, mostWaiting: isWide ? .max : MessageAssembler.mostWaiting)
+            topic: options.topic, topics: options.topics, mostWaiting: isWide ? .max : MessageAssembler.mostWaiting)
     }
 
     /// What was published last, for the publisher that takes over.
@@ -98,7 +102,7 @@ package actor Publisher {
             let slot = slots[Int(update.slot)]
             if filter.admits(update.value, slot: slot) { append(update.value, slot: slot) }
         }
-        if options.type == .onChange { publish() }
+        handOver()
     }
 
     // MARK: Sampled items
@@ -123,7 +127,7 @@ package actor Publisher {
         for (slot, value) in zip(group.everyScan, current) where filter.admitsEveryScan(value, slot: slot) {
             append(value, slot: slot)
         }
-        if options.type == .onChange { publish() }
+        handOver()
     }
 
     // MARK: Wide
@@ -144,20 +148,25 @@ package actor Publisher {
     // MARK: Messages
 
     private func append(_ value: TagValue, slot: Int) {
-        if let full = assembler.append(value, slot: slot), let message = assembler.cut(full, at: .now) {
-            enqueue(message)
+        if let full = assembler.append(value, slot: slot), let chunk = assembler.cut(full, at: .now) {
+            ready.append(chunk)
         }
         if assembler.isOverfull { publish() }
     }
 
+    /// Ends the messages that have events.
     private func publish() {
-        for message in assembler.cut(at: .now) { enqueue(message) }
+        ready += assembler.cut(at: .now)
+        queue.append(ready)
+        ready.removeAll(keepingCapacity: true)
     }
 
-    private func enqueue(_ message: Message) {
-        if queue.append(message) {
-            logger.warning("Messages dropped: the queue is full", metadata: ["bytes": "\(queue.cap)"])
-        }
+    /// Gives what came to the outbox, whose it is from then on.
+    private func handOver() {
+        if options.type == .onChange { return publish() }
+        ready += assembler.flush(at: .now)
+        queue.append(ready)
+        ready.removeAll(keepingCapacity: true)
     }
 
     /// Calls `body` at a steady rate, without drift, until cancelled. A tick that comes too late is left out.

@@ -11,6 +11,14 @@ package struct JSONBytes: Sendable {
 
     package var count: Int { bytes.count }
 
+    /// All bytes; the buffer is left empty, and expects as many again.
+    package mutating func take() -> [UInt8] {
+        let taken = bytes
+        bytes = []
+        bytes.reserveCapacity(taken.count)
+        return taken
+    }
+
     package mutating func removeAll(keepingCapacity: Bool = true) { bytes.removeAll(keepingCapacity: keepingCapacity) }
 
     @inline(__always)
@@ -187,23 +195,5 @@ package struct JSONBytes: Sendable {
             bytes.append(0x30 + UInt8(truncatingIfNeeded: value / divisor % 10))
             divisor /= 10
         }
-    }
-}
-
-extension JSONBytes {
-    /// Empties the buffer but for `room` bytes at its front, to be filled in when the text is taken.
-    package mutating func startOver(keeping room: Int) {
-        let capacity = bytes.count
-        bytes = []
-        bytes.reserveCapacity(max(capacity, 256))
-        bytes.append(contentsOf: repeatElement(0x20, count: room))
-    }
-
-    /// The whole buffer with `front` written over the kept room from `start` on. The buffer is left empty.
-    package mutating func take(frontedBy front: JSONBytes, at start: Int) -> [UInt8] {
-        bytes.replaceSubrange(start..<start + front.count, with: front.bytes)
-        let taken = bytes
-        bytes = []
-        return taken
     }
 }

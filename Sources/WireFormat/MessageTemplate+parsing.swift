@@ -8,6 +8,21 @@ package struct MessageTemplateError: Error, Equatable, CustomStringConvertible {
 }
 
 extension MessageTemplate {
+    /// A variable of the message that only its sender knows; what stands in for it until then.
+    package struct Variable: Sendable {
+        package let name: String
+        /// In free text.
+        package let bare: [UInt8]
+        /// Where a JSON value belongs.
+        package let json: [UInt8]
+
+        package init(name: String, bare: [UInt8], json: [UInt8]) {
+            self.name = name
+            self.bare = bare
+            self.json = json
+        }
+    }
+
     /// The expansion of VALUES that is used where none is given.
     private static let standardValues = "id: |TAGNAME|\nv: |TAGVALUE|\nq: |TAGQUALITY|\nt: |TAGTIMESTAMP|"
     private static let standardMessage = "timestamp: |SERVERTIMESTAMP|\nvalues: |VALUES|"
@@ -31,16 +46,18 @@ extension MessageTemplate {
     /// - Parameters:
     ///   - message: of the message; nil: the usual one.
     ///   - values: of each event; nil: the usual ones.
-    package init(standard message: String?, values: String?) throws(StandardError) {
+    ///   - variables: of the message, beside those that all have.
+    package init(standard message: String?, values: String?, variables: [Variable] = []) throws(StandardError) {
         let members: [Member]
         let fields: [Member]
         do throws(MessageTemplateError) {
-            members = try MessageTemplate.members(of: message ?? MessageTemplate.standardMessage, isEvent: false)
+            members = try MessageTemplate.members(
+                of: message ?? MessageTemplate.standardMessage, isEvent: false, variables)
         } catch {
             throw StandardError(part: .standard, error: error)
         }
         do throws(MessageTemplateError) {
-            fields = try MessageTemplate.members(of: values ?? MessageTemplate.standardValues, isEvent: true)
+            fields = try MessageTemplate.members(of: values ?? MessageTemplate.standardValues, isEvent: true, [])
         } catch {
             throw StandardError(part: .values, error: error)
         }
@@ -67,7 +84,9 @@ extension MessageTemplate {
         let piece: Piece?
     }
 
-    private static func members(of text: String, isEvent: Bool) throws(MessageTemplateError) -> [Member] {
+    private static func members(
+        of text: String, isEvent: Bool, _ variables: [Variable]
+    ) throws(MessageTemplateError) -> [Member] {
         var members: [Member] = []
         for (index, line) in lines(of: text).enumerated() {
             func fail(_ reason: String) -> MessageTemplateError {
@@ -94,10 +113,14 @@ extension MessageTemplate {
             case ("SERVERDATE", _): piece = .serverDate(isQuoted: true)
             case ("TAGNAME", true): piece = .tagName(.quoted)
             default:
-                guard isEvent, let known = value(name) else {
-                    throw fail(unknown(name, known: isEvent ? ofEvent : ["SERVERTIMESTAMP", "SERVERDATE", "VALUES"]))
+                if let variable = variables.first(where: { $0.name == name }) {
+                    piece = .text(variable.json)
+                } else if isEvent, let known = value(name) {
+                    piece = known
+                } else {
+                    let ofMessage = ["SERVERTIMESTAMP", "SERVERDATE", "VALUES"] + variables.map(\.name)
+                    throw fail(unknown(name, known: isEvent ? ofEvent : ofMessage))
                 }
-                piece = known
             }
             guard piece != nil || !members.contains(where: { $0.piece == nil }) else {
                 throw fail("|VALUES| stands twice")
@@ -131,8 +154,10 @@ extension MessageTemplate {
 
     /// Free text with variables, `|#each VALUES| … |/each|` around what is said of each event, and in that
     /// `|#unless @last| … |/unless|` around what stands between two. `||` is a bar.
-    package init(advanced text: String) throws(MessageTemplateError) {
-        var parser = AdvancedParser()
+    ///
+    /// - Parameter variables: of the message, beside those that all have.
+    package init(advanced text: String, variables: [Variable] = []) throws(MessageTemplateError) {
+        var parser = AdvancedParser(variables: variables)
         var line = 1
         var rest = Array(text.utf8)[...]
         while let bar = rest.firstIndex(of: 0x7C) {
@@ -170,6 +195,7 @@ extension MessageTemplate {
             case tail
         }
 
+        let variables: [Variable]
         private var state = State.head
         private var head: [Piece] = []
         private var event: [Piece] = []
@@ -177,6 +203,10 @@ extension MessageTemplate {
         /// Whether what comes stands between the quotes of a JSON string.
         private var isInString = false
         private var isEscaped = false
+
+        init(variables: [Variable]) {
+            self.variables = variables
+        }
 
         mutating func take(_ text: ArraySlice<UInt8>) {
             guard !text.isEmpty else { return }
@@ -193,6 +223,15 @@ extension MessageTemplate {
         }
 
         mutating func take(word: String) throws(Misplaced) {
+            // What comes in its place begins anew.
+            isEscaped = false
+            if let variable = variables.first(where: { $0.name == word }) {
+                guard state == .head || state == .tail else {
+                    throw Misplaced(
+                        reason: "|\(word)| is the whole message's and belongs before |#each VALUES| or behind |/each|")
+                }
+                return add(.text(variable.bare))
+            }
             switch word {
             case "#each VALUES":
                 guard state == .head else { throw Misplaced(reason: "|#each VALUES| stands twice") }

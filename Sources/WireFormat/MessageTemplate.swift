@@ -49,16 +49,9 @@ package struct MessageTemplate: Sendable, Equatable {
         ],
         tail: [.text(Array("]}".utf8))])
 
-    /// The most bytes that the head takes, whatever the time.
-    package var headRoom: Int {
-        head.reduce(0) { room, piece in
-            switch piece {
-            case .text(let text): room + text.count
-            case .serverTimestamp: room + 20
-            case .serverDate: room + 40
-            default: room
-            }
-        }
+    /// Whether a variable stands in it that only the sender knows.
+    package var hasSendersVariables: Bool {
+        (head + tail).contains { if case .text(let text) = $0 { text.contains(0) } else { false } }
     }
 
     package func appendHead(time: Timestamp, to json: inout JSONBytes) {
@@ -119,9 +112,15 @@ package struct MessageTemplate: Sendable, Equatable {
 extension MessageTemplate {
     /// Why a message of so many events is no JSON, where the template begins like JSON; nil where it is, or is not meant
     /// to be.
-    package func flawAsJSON(events: Int) -> JSONError? {
+    ///
+    /// - Parameters:
+    ///   - data: of each event.
+    ///   - filling: puts something in the place of variables that only the sender knows.
+    package func flawAsJSON(
+        events: Int, data: TagData = .double(1.5), filling: ([UInt8]) -> [UInt8] = { $0 }
+    ) -> JSONError? {
         let name = TemplateName(TagName(validated: "Channel.Device.Tag"))
-        let value = TagValue(data: .double(1.5), timestamp: .now)
+        let value = TagValue(data: data, timestamp: .now)
         var json = JSONBytes()
         appendHead(time: .now, to: &json)
         let first = json.bytes.first { $0 != 0x20 && $0 != 0x09 && $0 != 0x0A && $0 != 0x0D }
@@ -131,7 +130,7 @@ extension MessageTemplate {
         MessageTemplate.trim(separators, from: &json)
         appendTail(time: .now, to: &json)
         do throws(JSONError) {
-            _ = try JSONReader.value(json.bytes)
+            _ = try JSONReader.value(filling(json.bytes))
             return nil
         } catch {
             return error

@@ -11,7 +11,7 @@ struct Sallyport: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, StatusCommand.self, TagCommand.self, DeviceCommand.self,
             UserCommand.self, GroupCommand.self, TokenCommand.self, PolicyCommand.self, CertificateCommand.self,
-            AuditLogCommand.self, BrokerACLCommand.self,
+            AuditLogCommand.self, OutboxCommand.self, BrokerACLCommand.self,
         ])
 
     /// Exit codes by SURFACE: 0 done, 1 failed at run time, 2 usage or configuration.

@@ -19,8 +19,8 @@ struct Plant: Sendable {
     var configuration: String { directory.file("gateway.yaml") }
     var dataDirectory: String { directory.file("data") }
 
-    init(_ yaml: String) throws {
-        directory = try TemporaryDirectory()
+    init(_ yaml: String, in directory: TemporaryDirectory? = nil) throws {
+        self.directory = try directory ?? TemporaryDirectory()
         try write(yaml)
     }
 
@@ -57,13 +57,18 @@ struct Plant: Sendable {
     /// Runs a gateway for as long as the body takes; everything has started when the body begins. It must end with exit
     /// code 0, within twelve seconds of SIGTERM.
     ///
-    /// - Parameter isKilled: whether the body kills it.
+    /// - Parameters:
+    ///   - isKilled: whether the body kills it.
+    ///   - environment: beside what there is, `NAME=VALUE`.
     func running<Outcome: Sendable>(
-        isKilled: Bool = false,
+        isKilled: Bool = false, environment: [String] = [],
         _ body: (GatewayProcess) async throws -> Outcome
     ) async throws -> Outcome {
         try await withPeerProcess(
-            sallyport, ["run", "--config", configuration], patience: .seconds(12), isReady: { $0.contains(" Running") },
+            // `env` takes them in front of the program.
+            environment.first ?? sallyport,
+            environment.dropFirst() + (environment.isEmpty ? [] : [sallyport]) + ["run", "--config", configuration],
+            patience: .seconds(12), isReady: { $0.contains(" Running") },
             endsWell: { isKilled || $0 == .exited(0) }
         ) {
             try await body(GatewayProcess(plant: self, processIdentifier: $0, log: $1))
@@ -79,6 +84,14 @@ struct GatewayProcess: Sendable {
     let log: LineQueue<String>
 
     func signal(_ number: Int32) { kill(processIdentifier, number) }
+
+    /// Whether it has ended by itself, and only waits to be noticed.
+    var hasEnded: Bool {
+        guard let text = try? String(contentsOfFile: "/proc/\(processIdentifier)/stat", encoding: .utf8),
+            let end = text.lastIndex(of: ")")
+        else { return true }
+        return text[end...].dropFirst(2).first == "Z"
+    }
 
     /// Changes the configuration and has it read again; returns when that was done, or refused.
     @discardableResult

@@ -328,16 +328,13 @@ extension BrokenFile {
                     type: mqtt
                     url: ssl://b.example
                     items: [{ tags: "_System._Date" }]
-                    outbox: { max-bytes: 1GiB, max-age: 7d, when-full: drop-newest, durability: full }
+                    outbox: { max-bytes: 1GiB, max-age: 7, when-full: drop-all, durability: memory }
 
                 """,
             problems: [
-                "8:15: warning: this version keeps the outbox in memory and caps it at 64MiB; the rest of "
-                    + "\"max-bytes\" has no effect",
-                "8:32: warning: this version caps the outbox by bytes only; \"max-age\" has no effect yet",
-                "8:56: error: \"when-full\" takes drop-oldest, found drop-newest",
-                "8:69: warning: this version keeps the outbox in memory: what waits is lost when the process "
-                    + "is killed; durability: memory says so",
+                "8:15: warning: with \"durability: memory\" no more than 64MiB are kept",
+                "8:41: error: \"max-age\" takes a duration, as 500ms, 10s, 5m, 2h or 7d, found 7; add its unit",
+                "8:55: error: \"when-full\" takes one of drop-oldest, drop-newest, found drop-all",
             ]),
         BrokenFile(
             name: "client TLS",

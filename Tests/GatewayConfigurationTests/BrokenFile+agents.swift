@@ -144,18 +144,60 @@ extension BrokenFile {
             name: "REST client",
             text: """
                 version: 1
-                gateway: { name: g }
+                gateway: { name: line-6 }
                 agents:
-                  - { name: a, type: rest-client, url: ftp://x, method: GET, timeout: 0s, headers: [], items: [{ tags: _System._Date }] }
+                  - { name: a, type: rest-client, url: "ftp://x", method: GET, timeout: 0s, headers: [], items: [{ tags: _System._Date }] }
+                  - { name: b, type: rest-client, url: "https://u:p@x/", username: u, items: [{ tags: _System._Date }], urll: 1 }
+                  - { name: c, type: rest-client, enabled: false, url: "https://x/", username: "a:b", password: { environment: HISTORIAN_PASSWORD }, token: { environment: TOKEN }, items: [{ tags: _System._Date }] }
+                  - { name: d, type: rest-client, url: "https://x/", headers: { Host: y, X Site: a, X-A: "", X-B: [1], Authorization: "Token abc", sallyport-gateway: z, x-c: 1, X-C: 2 }, items: [{ tags: _System._Date }] }
+                  - { name: e, type: rest-client, url: "https://x/", media-type: json, proxy: "https://p/", tries: 0, requests-in-flight: 2, items: [{ tags: _System._Date }] }
+                  - { name: f, type: rest-client, url: "https://x/", proxy: "http://p/x", ordered: false, requests-in-flight: 17, publish: { topic: x }, items: [{ tags: _System._Date }] }
+                  - { name: g, type: rest-client, items: [{ tags: _System._Date }] }
 
                 """,
             problems: [
-                "4:16: error: the agent type rest-client is not in this version of Sallyport; remove the "
-                    + "agent or set enabled: false",
-                "4:40: error: \"url\" takes a URL that begins with https://, found ftp://x",
-                "4:57: error: \"method\" takes one of POST, PUT, found GET",
-                "4:71: error: \"timeout\" takes 1s to 1m, found 0s",
-                "4:84: error: \"headers\" takes a mapping, as { X-Site: press-shop }, found a list",
+                "4:40: error: ftp:// is not known; use https:// (or http:// on loopback)",
+                "4:59: error: \"method\" takes one of POST, PUT, found GET",
+                "4:73: error: \"timeout\" takes 1s to 1m, found 0s",
+                "4:86: error: \"headers\" takes a mapping, as { X-Site: press-shop }, found a list",
+                "5:40: error: user and password do not belong into the URL; use username: and password:, "
+                    + "or token:",
+                "5:58: error: username and password belong together; add the other one",
+                "5:105: error: unknown key \"urll\"; did you mean \"url\"?",
+                "6:80: error: \"username\" may not be empty or hold a colon or a control character, which "
+                    + "HTTP cannot carry",
+                "6:112: warning: \"password\": the environment variable HISTORIAN_PASSWORD is not set "
+                    + "(needed once it is enabled)",
+                "6:134: error: a request carries a token, or a username and a password: remove one of the "
+                    + "two",
+                "6:156: warning: \"token\": the environment variable TOKEN is not set (needed once it is "
+                    + "enabled)",
+                "7:65: error: header \"Host\": this header belongs to HTTP itself and cannot be set",
+                "7:74: error: header \"X Site\": the name of a header is letters, digits and - without "
+                    + "spaces, as X-Site",
+                "7:85: error: header \"X-A\": the value of a header is 1 to 8192 characters of ASCII "
+                    + "without control characters or spaces around it",
+                "7:99: error: \"X-B\" never stands in this file itself: put it elsewhere and write X-B: { "
+                    + "file: secrets/NAME }, { environment: NAME } or { credential: NAME }",
+                "7:119: error: \"Authorization\" never stands in this file itself: put it elsewhere and "
+                    + "write Authorization: { file: secrets/NAME }, { environment: NAME } or { credential: NAME }",
+                "7:132: error: header \"sallyport-gateway\": this header tells which message it is and is "
+                    + "always sent; remove it here",
+                "7:162: error: the header \"X-C\" stands twice, first on line 7; remove one",
+                "8:66: error: \"media-type\" takes a media type, as application/json, found json",
+                "8:79: error: \"proxy\" takes http://HOST:PORT and nothing behind it; what goes through it "
+                    + "is encrypted by the endpoint's own TLS",
+                "8:100: error: \"tries\" takes a whole number from 1 to 100, found 0",
+                "8:103: error: several requests at once arrive in any order; write ordered: false where "
+                    + "that does not matter",
+                "9:61: error: \"proxy\" takes http://HOST:PORT and nothing behind it; what goes through it "
+                    + "is encrypted by the endpoint's own TLS",
+                "9:75: warning: \"ordered\" has no effect without requests-in-flight: 2 or more",
+                "9:111: error: \"requests-in-flight\" takes a whole number from 1 to 16, found 17",
+                "9:126: error: unknown key \"topic\"; known here: type, rate, format, max-events, "
+                    + "send-initial-update, ignore-quality-changes, template",
+                "10:5: error: \"url\" is missing; it takes the endpoint's URL, as "
+                    + "https://historian.example/ingest",
             ]),
     ]
 }

@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Outbox
 import SecurityPolicy
 import Synchronization
 import TLS
@@ -126,8 +127,11 @@ struct AuditForwardingTests {
         let users = try await UserStore.open(
             dataDirectory: configuration.dataDirectory, minimumPasswordLength: configuration.minimumPasswordLength)
         let audit = try await AuditLog.open(dataDirectory: configuration.dataDirectory)
+        let outbox = try await Outbox.open(
+            dataDirectory: configuration.dataDirectory, machine: "test", logger: Self.logger)
         let gateway = Gateway(
-            dataDirectory: lock, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
+            dataDirectory: lock, users: users, audit: audit, outbox: outbox,
+            eventLoops: MultiThreadedEventLoopGroup.singleton,
             logger: Self.logger)
         #expect(await gateway.apply(configuration) == [])
         func arrives(_ number: Int) async throws {

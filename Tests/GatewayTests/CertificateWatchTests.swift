@@ -2,6 +2,7 @@ import FoundationEssentials
 import GatewayConfiguration
 import Logging
 import NIOPosix
+import Outbox
 import SecurityPolicy
 import Synchronization
 import TLS
@@ -147,8 +148,11 @@ private struct WatchedGateway {
         let users = try await UserStore.open(
             dataDirectory: dataDirectory, minimumPasswordLength: configuration.minimumPasswordLength)
         audit = try await AuditLog.open(dataDirectory: dataDirectory)
+        let outbox = try await Outbox.open(
+            dataDirectory: dataDirectory, machine: "test", logger: log.logger)
         gateway = Gateway(
-            dataDirectory: lock, users: users, audit: audit, eventLoops: MultiThreadedEventLoopGroup.singleton,
+            dataDirectory: lock, users: users, audit: audit, outbox: outbox,
+            eventLoops: MultiThreadedEventLoopGroup.singleton,
             logger: log.logger, clock: { clock.seconds })
         #expect(await gateway.apply(configuration) == [])
     }

@@ -1,5 +1,6 @@
 import Logging
 import MQTTAgent
+import Outbox
 import Publishing
 import TLS
 import TagStore
@@ -42,12 +43,18 @@ struct AgentBench {
         let items = handles.enumerated().map { index, handle in
             Item(handle: handle, name: TagName(validated: ["Plant.PLC1.Level", "Plant.PLC1.State"][index]))
         }
-        let agent = try MQTTAgent(options: options, items: items, store: store, logger: Logger(label: "test"))
+        let directory = try TemporaryDirectory()
+        let outbox = try await Outbox.open(
+            dataDirectory: directory.path, machine: "test", logger: Logger(label: "test"))
+        let queue = try await outbox.queue(for: options.name, options: options.outbox)
+        let agent = try MQTTAgent(
+            options: options, items: items, store: store, queue: queue, logger: Logger(label: "test"))
         let task = Task { try await agent.run() }
         let result: Result<Outcome, any Error>
         do { result = .success(try await body(agent)) } catch { result = .failure(error) }
         task.cancel()
         _ = await task.result
+        await outbox.close()
         return try result.get()
     }
 }

@@ -1,4 +1,5 @@
 import MQTTAgent
+import Outbox
 import Publishing
 import TLS
 import TagStore

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import MQTTAgent
+import Outbox
 import Publishing
 import Synchronization
 import TLS

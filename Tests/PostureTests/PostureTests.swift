@@ -47,6 +47,18 @@ struct PostureTests {
             ("type: mqtt, url: \"tcp://LocalHost\"", []),
             ("type: mqtt, url: \"tcp://localhost\", \(user)", ["SP-102"]),
             ("type: mqtt, enabled: false, url: \"tcp://b.example\", \(user)", []),
+            // REST client
+            ("type: rest-client, url: \"https://h.example\", \(user)", []),
+            ("type: rest-client, url: \"https://h.example\", token: { environment: P }", []),
+            ("type: rest-client, url: \"https://h.example\"", ["SP-203"]),
+            ("type: rest-client, url: \"https://h.example\", \(user), tls: { verify: false }", ["SP-204"]),
+            ("type: rest-client, url: \"http://h.example\"", ["SP-201"]),
+            ("type: rest-client, url: \"HTTP://10.0.0.1\", \(user)", ["SP-201", "SP-202"]),
+            ("type: rest-client, url: \"http://127.0.0.1\"", []),
+            ("type: rest-client, url: \"http://[::1]/x\", token: { environment: P }", ["SP-202"]),
+            ("type: rest-client, url: \"http://localhost\", headers: { X-Api-Key: { environment: P } }", ["SP-202"]),
+            ("type: rest-client, url: \"http://127.0.0.1\", proxy: \"http://proxy.example:3128\"", ["SP-201"]),
+            ("type: rest-client, enabled: false, url: \"http://h.example\", \(user)", []),
             // REST server
             ("type: rest-server", []),
             ("type: rest-server, https: false", ["SP-302"]),
@@ -134,8 +146,8 @@ struct PostureTests {
         #expect(report.hasErrors)
         #expect(
             report.problems.map(\.message) == [
-                "no rule has the id \"SP-999\"; the rules are SP-101, SP-102, SP-103, SP-104, SP-301, SP-302, SP-303, "
-                    + "SP-304, SP-305, SP-306, SP-307, SP-308, SP-309"
+                "no rule has the id \"SP-999\"; the rules are SP-101, SP-102, SP-103, SP-104, SP-201, SP-202, SP-203, "
+                    + "SP-204, SP-301, SP-302, SP-303, SP-304, SP-305, SP-306, SP-307, SP-308, SP-309"
             ])
     }
 

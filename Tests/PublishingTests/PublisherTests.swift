@@ -1,17 +1,25 @@
 import Logging
+import Outbox
 import Publishing
 import TagStore
 import Tags
+import TestPeers
 import Testing
 
 @Suite("Publisher", .timeLimit(.minutes(1)))
 struct PublisherTests {
     private struct Bench {
         let store = TagStore()
-        let queue = MessageQueue(cap: 1 << 20)
+        let outbox: Outbox
+        let queue: OutboxQueue
+        private let directory: TemporaryDirectory
         let handles: [TagHandle]
 
         init(_ count: Int = 2) async throws {
+            directory = try TemporaryDirectory()
+            outbox = try await Outbox.open(
+                dataDirectory: directory.path, machine: "test", logger: Logger(label: "test"))
+            queue = try await outbox.queue(for: "broker", options: OutboxOptions())
             handles = try await store.register(
                 (1...count).map { TagDefinition(name: TagName(validated: "a.b.t\($0)"), dataType: .long) })
         }
@@ -46,15 +54,15 @@ struct PublisherTests {
             await task.value
         }
 
-        func message() async throws -> Publishing.Message {
+        func message() async throws -> OutboxMessage {
             while true {
-                if let entry = queue.next() { return entry.message }
+                if let message = queue.next() { return message }
                 try await Task.sleep(for: .milliseconds(2))
             }
         }
 
         func values() async throws -> String {
-            let text = String(decoding: try await message().payload, as: UTF8.self)
+            let text = String(decoding: try await message().payload(gateway: "g", agent: "a"), as: UTF8.self)
             return String(text.drop { $0 != "[" })
         }
     }

@@ -5,9 +5,11 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import NIOTLS
+import Outbox
 import Publishing
 import TLS
 import TagStore
+import TestPeers
 import Testing
 
 /// The one table against the three libraries that connect for us, each over a socket and as the gateway uses it.
@@ -17,11 +19,15 @@ struct EveryLibraryTests {
     func libmosquitto(_ wanted: ServerCase) async throws {
         let prepared = try PreparedCase(wanted)
         let server = try ForgedServer(prepared.shown)
+        let directory = try TemporaryDirectory()
+        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let outbox = try await Outbox.open(dataDirectory: directory.path, machine: "test", logger: quiet)
+        let queue = try await outbox.queue(for: "broker", options: OutboxOptions())
         let agent = try MQTTAgent(
             options: MQTTAgentOptions(
                 name: "broker", broker: BrokerURL(host: wanted.host, port: server.port, usesTLS: true),
                 clientID: "sallyport-test", tls: prepared.options),
-            items: [], store: TagStore(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            items: [], store: TagStore(), queue: queue, logger: quiet)
         let task = Task { try await agent.run() }
         while agent.status.lastError == nil, server.bytes.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
         let (failure, bytes) = (agent.status.lastError, server.bytes)

@@ -2,6 +2,7 @@ import Drivers
 package import GatewayConfiguration
 import MQTTAgent
 import Publishing
+import RESTClientAgent
 import RESTServerAgent
 package import SecurityPolicy
 package import Tags
@@ -127,6 +128,11 @@ extension PolicyView.Agent {
         switch agent.options {
         case .mqtt(let options):
             type = "mqtt"
+            items = options.items.map { Item(tags: $0.tags.text, enabled: $0.enabled) }
+            writes = false
+            anonymous = false
+        case .restClient(let options):
+            type = "rest-client"
             items = options.items.map { Item(tags: $0.tags.text, enabled: $0.enabled) }
             writes = false
             anonymous = false

@@ -1,0 +1,317 @@
+import GRDB
+import Logging
+import Synchronization
+
+/// What the coordinator and the command line ask.
+extension OutboxWriter {
+    // MARK: Agents come and go
+
+    func attach(_ agent: String, _ options: OutboxOptions) throws -> OutboxQueue {
+        release(agent)
+        if ledgers[agent] == nil {
+            var record = newRecord(agent)
+            if database != nil, failure == nil {
+                try load(&record)
+            } else {
+                ledgers[agent] = OutboxLedger(record: record)
+            }
+        }
+        let queue = OutboxQueue(agent: agent, options: options, exchange: exchange)
+        guard var ledger = ledgers[agent] else { return queue }
+        queue.begin(cursor: ledger.record.cursor, end: ledger.end)
+        queue.take(inMemory: ledger.left.messages, sequence: ledger.left.announced)
+        ledger.left = OutboxLedger.Left(announced: ledger.sequenceInMemory)
+        ledger.queue = queue
+        ledgers[agent] = ledger
+        return queue
+    }
+
+    /// What an agent leaves goes to the disk, also where it was to be in memory only: nobody else will hold it.
+    func release(_ agent: String) {
+        guard let ending = ledgers[agent], let queue = ending.queue else { return }
+        commit(withRows: true)
+        // What a publisher that ended badly left open: a next one of this lane is another message.
+        queue.append(
+            (ledgers[agent]?.lanes ?? [:]).map { number, lane in
+                OutboxChunk(
+                    lane: number, topic: lane.topic, bytes: [], events: 0, head: lane.head, tail: lane.tail,
+                    time: lane.time)
+            })
+        commit(withRows: true)
+        guard var ledger = ledgers[agent], let queue = ledger.queue else { return }
+        let (messages, announced) = queue.close()
+        ledger.queue = nil
+        ledger.left = OutboxLedger.Left(messages: messages, announced: announced)
+        ledgers[agent] = ledger
+        guard !messages.isEmpty else { return }
+        do {
+            try store(messages, of: &ledger)
+            ledger.left = OutboxLedger.Left(announced: ledger.sequenceInMemory)
+            ledgers[agent] = ledger
+        } catch {
+            logger.error(
+                "Messages that are in memory only could not be written down",
+                metadata: [
+                    "agent": "\(agent)", "messages": "\(messages.count)",
+                    "reason": "\(OutboxDatabase.failure(error, path: path))",
+                ])
+        }
+    }
+
+    /// Of no publisher: whole messages that come between the chunks of others.
+    private static let ownLane = -1
+
+    func store(_ messages: [StoredMessage], of ledger: inout OutboxLedger) throws {
+        guard !messages.isEmpty else { return }
+        guard let database else { throw OutboxError(.unavailable, "\(path) is not open") }
+        var changed = ledger
+        let epochs = try epochNumbers(for: messages.compactMap(\.epochText))
+        let rows = messages.map { message -> StoredRow in
+            changed.end.row += 1
+            changed.end.messages += 1
+            changed.end.events += Int64(message.events)
+            changed.end.bytes += Int64(message.content.size)
+            return StoredRow(
+                mark: changed.end, lane: OutboxWriter.ownLane, first: changed.end.row,
+                sequence: OutboxSequence(epoch: epochs[message.epochText ?? ""] ?? 0, number: message.sequence.number),
+                offset: message.offset, isAgain: true, events: message.events, time: message.time, age: message.age,
+                topic: message.topic, parts: message.parts, head: message.content.head, tail: message.content.tail,
+                trims: [], bytes: message.content.body)
+        }
+        changed.record.openFrom = changed.openFrom
+        try database.pool.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+            try db.inTransaction(.immediate) {
+                try changed.record.table.insert(rows, db)
+                try OutboxDatabase.save(changed.record, db)
+                return .commit
+            }
+        }
+        ledger = changed
+    }
+
+    /// Numbers for epochs of messages that were in memory only; below zero, so that none is taken for the database's own.
+    func epochNumbers(for texts: [String]) throws -> [String: Int64] {
+        guard let database else { return [:] }
+        var known = exchange.state.withLock { $0.epochs }
+        var numbers: [String: Int64] = [:]
+        for text in Set(texts) {
+            if let number = known.first(where: { $0.value == text })?.key {
+                numbers[text] = number
+                continue
+            }
+            let number = min(0, known.keys.min() ?? 0) - 1
+            try database.pool.write { db in
+                try db.execute(
+                    sql:
+                        "INSERT INTO epochs (number, text, machine, inode, is_open, token) VALUES (?, ?, '', 0, 0, '')",
+                    arguments: [number, text])
+            }
+            known[number] = text
+            numbers[text] = number
+        }
+        exchange.state.withLock { [known] in $0.epochs = known }
+        return numbers
+    }
+
+    // MARK: Status
+
+    func overview() -> OutboxOverview {
+        OutboxOverview(
+            agents: ledgers.values.map(status).sorted { $0.agent < $1.agent }, path: path,
+            fileBytes: OutboxWriter.size(of: path) + OutboxWriter.size(of: path + "-wal"),
+            failure: failure?.description, quarantined: quarantined,
+            commits: commits)
+    }
+
+    private func status(_ ledger: OutboxLedger) -> OutboxStatus {
+        let cursor = ledger.record.cursor.mark
+        let depth =
+            ledger.queue?.depth
+            ?? OutboxQueue.Depth(
+                messages: Int(clamping: ledger.end.messages - cursor.messages) + ledger.left.messages.count,
+                events: Int(clamping: ledger.end.events - cursor.events),
+                bytes: Int(clamping: ledger.end.bytes - cursor.bytes), counts: OutboxQueue.Counts())
+        let options = ledger.queue?.options
+        return OutboxStatus(
+            agent: ledger.record.name, isRunning: ledger.queue != nil, messages: depth.messages, events: depth.events,
+            bytes: depth.bytes, maxBytes: options?.maxBytes, whenFull: options?.whenFull.rawValue,
+            durability: options?.durability.rawValue, oldestAge: oldestAge(ledger, depth),
+            bytesPerSecond: ledger.meter.rate,
+            secondsToFull: ledger.growth.rate > 1
+                ? options.map { Double(max(0, $0.maxBytes - depth.bytes)) / ledger.growth.rate } : nil,
+            deadLetters: ledger.letters, droppedMessages: ledger.record.droppedMessages,
+            droppedEvents: ledger.record.droppedEvents, epoch: exchange.epochText(ledger.record.next.epoch),
+            sequence: ledger.record.next.number - 1, committedEvents: ledger.end.events)
+    }
+
+    private func oldestAge(_ ledger: OutboxLedger, _ depth: OutboxQueue.Depth) -> Int64? {
+        guard depth.messages > 0, let database else { return nil }
+        var age: Int64?
+        let row = ledger.record.cursor.mark.row
+        try? database.pool.read { db in
+            try ledger.record.table.each(after: row, db) { facts in
+                age = facts.age
+                return false
+            }
+        }
+        return age.map { max(0, ages.now - $0) * 1000 } ?? 0
+    }
+
+    // MARK: Dead letters
+
+    private func known(_ agent: String) throws -> (OutboxLedger, OutboxDatabase) {
+        guard let ledger = ledgers[agent] else {
+            let names = ledgers.keys.sorted().joined(separator: ", ")
+            throw OutboxError(
+                .noSuchAgent,
+                "no agent \"\(agent)\" has an outbox" + (names.isEmpty ? "" : "; there is one of: \(names)"))
+        }
+        guard let database, failure == nil else {
+            throw OutboxError(.unavailable, failure?.description ?? "\(path) is not open")
+        }
+        return (ledger, database)
+    }
+
+    func letters(of agent: String, limit: Int) throws -> [DeadLetterSummary] {
+        let (ledger, database) = try known(agent)
+        let limit = min(max(0, limit), OutboxWriter.lettersAtOnce)
+        let letters = try database.pool.read { db in
+            try OutboxDatabase.letters(of: ledger.record.number, limit: limit, db)
+        }
+        return letters.map { letter in
+            DeadLetterSummary(
+                epoch: exchange.epochText(letter.sequence.epoch), sequence: letter.sequence.number,
+                offset: letter.offset, events: letter.events, bytes: letter.content.size, topic: letter.topic,
+                reason: letter.reason, time: letter.time, setAside: letter.setAside)
+        }
+    }
+
+    /// What one call of `retry` and `discardLetters` does, so that nothing else waits for long.
+    static let lettersAtOnce = 500
+
+    /// Puts dead letters behind what waits, each with the identity that it had.
+    ///
+    /// - Returns: how many, and how many are left.
+    func retry(_ agent: String, sequence: UInt64?) throws -> (done: Int, left: Int) {
+        commit(withRows: true)
+        var (ledger, database) = try known(agent)
+        let letters = try database.pool.read { db in
+            try OutboxDatabase.letters(
+                of: ledger.record.number, sequence: sequence, limit: OutboxWriter.lettersAtOnce, db)
+        }
+        try check(letters, sequence, agent)
+        let age = ages.now
+        let rows = letters.map { letter -> StoredRow in
+            ledger.end.row += 1
+            ledger.end.messages += 1
+            ledger.end.events += Int64(letter.events)
+            ledger.end.bytes += Int64(letter.content.size)
+            return StoredRow(
+                mark: ledger.end, lane: OutboxWriter.ownLane, first: ledger.end.row, sequence: letter.sequence,
+                offset: letter.offset,
+                isAgain: true, events: letter.events, time: letter.time, age: age, topic: letter.topic,
+                head: letter.content.head, tail: letter.content.tail, trims: [], bytes: letter.content.body)
+        }
+        try database.pool.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+            try db.inTransaction(.immediate) {
+                try ledger.record.table.insert(rows, db)
+                try OutboxDatabase.deleteLetters(letters.map(\.number), db)
+                ledger.record.openFrom = ledger.openFrom
+                try OutboxDatabase.save(ledger.record, db)
+                return .commit
+            }
+        }
+        ledger.letters -= letters.count
+        ledger.letterBytes -= letters.reduce(0) { $0 + $1.content.size }
+        ledgers[agent] = ledger
+        ledger.queue?.rejoin(end: ledger.end)
+        return (letters.count, sequence == nil ? ledger.letters : 0)
+    }
+
+    func discardLetters(of agent: String, sequence: UInt64?) throws -> (done: Int, left: Int) {
+        let (ledger, database) = try known(agent)
+        let letters = try database.pool.read { db in
+            try OutboxDatabase.letters(
+                of: ledger.record.number, sequence: sequence, limit: OutboxWriter.lettersAtOnce, db)
+        }
+        try check(letters, sequence, agent)
+        try database.pool.write { db in try OutboxDatabase.deleteLetters(letters.map(\.number), db) }
+        ledgers[agent]?.letters -= letters.count
+        ledgers[agent]?.letterBytes -= letters.reduce(0) { $0 + $1.content.size }
+        return (letters.count, sequence == nil ? ledger.letters - letters.count : 0)
+    }
+
+    private func check(_ letters: [DeadLetter], _ sequence: UInt64?, _ agent: String) throws {
+        guard letters.isEmpty, let sequence else { return }
+        throw OutboxError(.noSuchMessage, "agent \(agent) has no dead letter with sequence \(sequence)")
+    }
+
+    /// Gives up everything that waits; the next message says so with its gap.
+    func discardWaiting(of agent: String) throws -> Int {
+        commit(withRows: true)
+        var (ledger, database) = try known(agent)
+        let waiting = status(ledger).messages
+        if let queue = ledger.queue {
+            let dropped = queue.forget(through: ledger.end)
+            ledger.record.droppedMessages += dropped.messages
+            ledger.record.droppedEvents += dropped.events
+            ledger.delete(through: ledger.end.row)
+            ledgers[agent] = ledger
+            commit(withRows: true)
+            return waiting
+        }
+        // Nobody will say so for an agent that does not run: its sequence stays where it was, and the gap shows.
+        ledger.left = OutboxLedger.Left(announced: ledger.sequenceInMemory)
+        ledger.record.droppedMessages += ledger.end.messages - ledger.record.cursor.mark.messages
+        ledger.record.droppedEvents += ledger.end.events - ledger.record.cursor.mark.events
+        ledger.record.cursor.mark = ledger.end
+        try database.pool.writeWithoutTransaction { db in
+            try db.inTransaction(.immediate) {
+                try OutboxDatabase.save(ledger.record, db)
+                return .commit
+            }
+        }
+        ledger.delete(through: ledger.end.row)
+        ledgers[agent] = ledger
+        return waiting
+    }
+}
+
+extension Outbox {
+    package func overview() async throws -> OutboxOverview { try await perform { $0.overview() } }
+
+    package func letters(of agent: String, limit: Int) async throws -> [DeadLetterSummary] {
+        try await perform { try $0.letters(of: agent, limit: limit) }
+    }
+
+    /// Sends dead letters again, some at a time.
+    ///
+    /// - Parameter sequence: of one message, nil for all.
+    package func retry(_ agent: String, sequence: UInt64?) async throws -> (done: Int, left: Int) {
+        try await perform { try $0.retry(agent, sequence: sequence) }
+    }
+
+    /// Gives dead letters up, some at a time.
+    package func discardLetters(of agent: String, sequence: UInt64?) async throws -> (done: Int, left: Int) {
+        try await perform { try $0.discardLetters(of: agent, sequence: sequence) }
+    }
+
+    /// Gives up what waits.
+    package func discardWaiting(of agent: String) async throws -> Int {
+        try await perform { try $0.discardWaiting(of: agent) }
+    }
+}
+
+extension Outbox {
+    /// Brings what is in the write-ahead log into the file: before a backup, which copies the file alone.
+    package func checkpoint() async throws {
+        try await perform { writer in
+            guard let database = writer.database else { return }
+            _ = try database.pool.writeWithoutTransaction { db in
+                try Row.fetchAll(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import Outbox
+
+/// A message's identity as headers.
+enum IdentityHeaders {
+    static func fields(_ identity: DeliveryIdentity) -> [(name: String, value: String)] {
+        identity.fields.map { ($0.name, encoded($0.text)) } + [("Idempotency-Key", encoded(identity.idempotencyKey))]
+    }
+
+    /// HTTP's headers are ASCII: other bytes, and the percent sign itself, become `%XX`.
+    static func encoded(_ text: String) -> String {
+        guard !text.utf8.allSatisfy(isPlain) else { return text }
+        let digits = Array("0123456789ABCDEF".utf8)
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            if isPlain(byte) {
+                bytes.append(byte)
+            } else {
+                bytes += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool { byte >= 0x20 && byte < 0x7F && byte != 0x25 }
+}
