@@ -2,9 +2,9 @@ import Foundation
 import PackagePlugin
 
 /// `swift package e2e`: builds everything and runs the end-to-end suite, which drives the real binary against real peers.
-/// With `--all` the long hostile runs, too, that CI has no time for.
+/// With `--all` the long hostile runs, too, that CI has no time for. With `--soak` the custody runs for hours: 3000 kills.
 ///
-/// `swift package e2e [--all] [FILTER]`
+/// `swift package e2e [--all | --soak] [FILTER]`
 @main
 struct EndToEnd: CommandPlugin {
     func performCommand(context: PluginContext, arguments: [String]) throws {
@@ -15,6 +15,7 @@ struct EndToEnd: CommandPlugin {
             // Examples for each operation; who has asked for another number gets it.
             setenv("SALLYPORT_SCHEMATHESIS", "200", 0)
         }
+        if arguments.contains("--soak") { setenv("SALLYPORT_E2E", "soak", 1) }
         let built = try packageManager.build(.all(includingTests: true), parameters: .init(echoLogs: true))
         guard built.succeeded else { throw Failure(description: "the build failed") }
         // Neither `swift test`, which waits for ever on the build folder that this command holds, nor the package
@@ -23,7 +24,8 @@ struct EndToEnd: CommandPlugin {
             path: ".build/debug/\(context.package.displayName)PackageTests.xctest")
         let code = try run([
             program.path(), "--testing-library", "swift-testing", "--no-parallel", "--filter",
-            arguments.first { !$0.hasPrefix("--") } ?? "EndToEndTests",
+            arguments.first { !$0.hasPrefix("--") }
+                ?? (arguments.contains("--soak") ? "EndToEndTests.CustodyTests" : "EndToEndTests"),
         ])
         guard code == 0 else { throw Failure(description: "the end-to-end suite failed") }
     }

@@ -8,6 +8,9 @@ import Synchronization
 package final class Outbox: Sendable {
     private let exchange: OutboxExchange
 
+    /// Left free for the audit log, without which no device may be written.
+    package static let reserve: Int64 = 64 << 20
+
     private init(exchange: OutboxExchange) {
         self.exchange = exchange
     }
@@ -28,17 +31,19 @@ package final class Outbox: Sendable {
     ///
     /// - Parameters:
     ///   - machine: what tells this machine from others, such as systemd's machine id.
+    ///   - reserve: bytes of the file system that are left to others.
     ///   - movesDamagedAside: false for whoever only looks.
     /// - Throws: where a newer version wrote it, or where it is damaged and stays.
     package static func open(
-        dataDirectory: String, machine: String, movesDamagedAside: Bool = true, logger: Logger
+        dataDirectory: String, machine: String, movesDamagedAside: Bool = true,
+        reserve: Int64 = Outbox.reserve, logger: Logger
     ) async throws -> Outbox {
         let exchange = OutboxExchange()
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             let thread = Thread {
                 let writer = OutboxWriter(
                     path: dataDirectory + "/outbox.sqlite", machine: machine, exchange: exchange,
-                    movesDamagedAside: movesDamagedAside, logger: logger)
+                    movesDamagedAside: movesDamagedAside, reserve: reserve, logger: logger)
                 do throws(OutboxError) {
                     try writer.openFirst()
                 } catch {

@@ -11,6 +11,8 @@ extension OutboxQueue {
     /// How much is read from the disk at once.
     private static let readMessages = 256
     private static let readBytes = 1 << 20
+    /// Bytes of what is on its way, beyond which no further message is given.
+    private static let mostGivenBytes = 32 << 20
 
     /// The next message that is to be sent; nil when there is none now, or so many are on their way.
     package func next() -> OutboxMessage? {
@@ -41,7 +43,9 @@ extension OutboxQueue {
         {
             return state.given[place].progress == .toSend ? .give(send(place, &state)) : .nothing
         }
-        guard state.given.count + state.unrecorded < OutboxQueue.window else { return .nothing }
+        guard state.given.count + state.unrecorded < OutboxQueue.window,
+            state.givenBytes < OutboxQueue.mostGivenBytes
+        else { return .nothing }
         let start = state.startRow
         while let first = state.fromDisk.first, first.mark.row <= start { state.fromDisk.removeFirst() }
         while let first = state.tail.first, first.isDurable, first.mark.row <= start {

@@ -16,6 +16,7 @@ extension OutboxWriter {
         nextHousekeeping = .now + OutboxWriter.housekeepingPause
         recoverIfNothingWaits()
         watchFiles()
+        if failure == nil, let error = roomProblem() { fail(error) }
         guard failure == nil, database != nil else {
             for (name, ledger) in ledgers {
                 guard let queue = ledger.queue else { continue }

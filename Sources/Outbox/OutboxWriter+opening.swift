@@ -225,6 +225,7 @@ extension OutboxWriter {
         guard failure != nil, ContinuousClock.now >= retryAt else { return }
         retryAt = .now + OutboxWriter.retryPause
         do throws(OutboxError) {
+            if let error = roomProblem(beyond: reserve / 8) { throw error }
             if let database, failure?.isFull == false { try reopen(database) }
             let isNew = database == nil
             if let database { try adopt(database) } else { try open() }
@@ -266,6 +267,20 @@ extension OutboxWriter {
         let database = try OutboxDatabase(path: path, machine: machine)
         self.database = database
         logInode = OutboxWriter.inode(of: path + "-wal")
+    }
+
+    /// Why nothing is to be written, although it could: others need the rest of the disk.
+    ///
+    /// - Parameter more: beside the reserve, so that not every message changes the answer.
+    func roomProblem(beyond more: Int64 = 0) -> OutboxError? {
+        var facts = statvfs()
+        guard unsafe statvfs(path, &facts) == 0 else { return nil }
+        let free = Int64(clamping: facts.f_bavail).multipliedReportingOverflow(by: Int64(clamping: facts.f_frsize))
+        guard !free.overflow, free.partialValue < reserve + more else { return nil }
+        return OutboxError(
+            .unavailable,
+            "the disk of \(path) is nearly full: \(free.partialValue >> 20) MiB are free, and \(reserve >> 20) MiB are left to "
+                + "the audit log and others")
     }
 
     static func size(of path: String) -> Int64 {

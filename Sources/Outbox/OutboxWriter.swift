@@ -38,11 +38,15 @@ final class OutboxWriter {
     private var isClosed = false
     /// Whether it serves a gateway; else it leaves a damaged database alone.
     let movesDamagedAside: Bool
+    /// Bytes of the file system that are left to others, to the audit log above all.
+    let reserve: Int64
 
     init(
-        path: String, machine: String, exchange: OutboxExchange, movesDamagedAside: Bool, logger: Logger
+        path: String, machine: String, exchange: OutboxExchange, movesDamagedAside: Bool, reserve: Int64,
+        logger: Logger
     ) {
         self.movesDamagedAside = movesDamagedAside
+        self.reserve = reserve
         self.path = path
         self.machine = machine
         self.exchange = exchange

@@ -3,15 +3,19 @@ import Gateway
 import Glibc
 import Logging
 import Outbox
+import SecurityPolicy
 
 /// The outbox of a configuration: through the gateway that runs on it, or from its file, under the data directory's lock.
 struct OutboxAccess {
     private enum Way {
         case gateway(dataDirectory: String)
-        case file(Outbox)
+        case file(Outbox, AuditLog)
     }
 
     private let way: Way
+    /// That no log reaches: nothing is exported here, and the configuration may be wrong.
+    private static let auditBounds = AuditOptions(
+        maximumBytes: 1 << 44, maximumAge: .seconds(36_500 * 86_400), reserve: 0)
 
     /// Opens it for as long as the body takes.
     static func with(_ path: ConfigurationPath, _ body: (OutboxAccess) async throws -> Void) async throws {
@@ -29,13 +33,16 @@ struct OutboxAccess {
         }
         let outbox = try await Outbox.open(
             dataDirectory: lock.path, machine: lock.machine, movesDamagedAside: false, logger: logger)
+        let audit = try await AuditLog.open(dataDirectory: lock.path, options: OutboxAccess.auditBounds)
         do {
-            try await body(OutboxAccess(way: .file(outbox)))
+            try await body(OutboxAccess(way: .file(outbox, audit)))
         } catch {
             await outbox.close()
+            await audit.close()
             throw error
         }
         await outbox.close()
+        await audit.close()
         withExtendedLifetime(lock) {}
     }
 
@@ -52,7 +59,7 @@ struct OutboxAccess {
             }
             try client.send(.outbox(request))
             while let reply = try client.next() { try take(reply) }
-        case .file(let outbox): try await outbox.answer(request) { try take($0) }
+        case .file(let outbox, let audit): try await outbox.answer(request, by: localOperator(), audit) { try take($0) }
         }
     }
 

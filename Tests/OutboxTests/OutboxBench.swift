@@ -13,10 +13,14 @@ final class OutboxBench {
 
     var path: String { directory.file("outbox.sqlite") }
 
-    init(log: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) async throws {
+    /// None, unless a test is about it.
+    private let reserve: Int64
+
+    init(reserve: Int64 = 0, log: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) async throws {
         self.log = log
+        self.reserve = reserve
         directory = try TemporaryDirectory()
-        outbox = try await Outbox.open(dataDirectory: directory.path, machine: "machine", logger: log)
+        outbox = try await Outbox.open(dataDirectory: directory.path, machine: "machine", reserve: reserve, logger: log)
     }
 
     func queue(_ options: OutboxOptions = OutboxOptions(), agent: String = "a") async throws -> OutboxQueue {
@@ -26,13 +30,13 @@ final class OutboxBench {
     /// Closes it in order and opens it again.
     func reopen(machine: String = "machine") async throws {
         await outbox.close()
-        outbox = try await Outbox.open(dataDirectory: directory.path, machine: machine, logger: log)
+        outbox = try await Outbox.open(dataDirectory: directory.path, machine: machine, reserve: reserve, logger: log)
     }
 
     /// Opens it again as after a crash: what was committed is there, and nothing else was done.
     func crash() async throws {
         left.append(outbox)
-        outbox = try await Outbox.open(dataDirectory: directory.path, machine: "machine", logger: log)
+        outbox = try await Outbox.open(dataDirectory: directory.path, machine: "machine", reserve: reserve, logger: log)
     }
 
     /// The status of an agent once it is as wanted.

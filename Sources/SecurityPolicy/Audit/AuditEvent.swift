@@ -14,6 +14,8 @@ package struct AuditEvent: Sendable, Equatable {
         case tokenCreate = "token-create"
         case tokenRevoke = "token-revoke"
         case certificate
+        /// Messages that wait were given up, dead letters sent again or given up.
+        case outbox
         case configuration
         case gatewayStart = "gateway-start"
         case gatewayStop = "gateway-stop"
