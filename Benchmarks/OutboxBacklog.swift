@@ -124,7 +124,7 @@ struct Delivery: Sendable {
                         + status())
             }
             // It throws for nobody: who would cancel this waits for it.
-            try await Task.sleep(for: .milliseconds(1))
+            try await Task.sleep(for: .milliseconds(5))
         }
         (seconds, processor) = (watch.seconds, watch.coreSeconds)
         running.cancel()

@@ -60,7 +60,7 @@ extension BrokerConnection {
                 case let count = try fill(&session, client), count > 0
             {
                 handedOver += count
-                for event in client.takeEvents() { try handle(event, &session, client, &attempts) }
+                try handle(client.takeEvents(), &session, client, &attempts)
             }
             if now >= nextHousekeeping {
                 // Before a ping is on its way, which is no progress.
@@ -76,19 +76,34 @@ extension BrokerConnection {
             } catch {
                 // What the broker told before the library failed says more than its error code: a refusal, who took over.
                 // That the connection is gone, in the library's own numbers, says less.
-                for event in client.takeEvents() {
-                    if case .disconnected(let code) = event, code < 0x80 { continue }
-                    try handle(event, &session, client, &attempts)
+                let events = client.takeEvents().filter { event in
+                    if case .disconnected(let code) = event { code >= 0x80 } else { true }
                 }
+                try handle(events, &session, client, &attempts)
                 throw error
             }
             try session.checkIncoming(client.bytesReceived, at: now)
             let events = client.takeEvents()
-            for event in events { try handle(event, &session, client, &attempts) }
+            try handle(events, &session, client, &attempts)
             if isHungUp, events.isEmpty {
                 throw BrokerLoss(.network, "\(options.broker) refused or reset the connection")
             }
         }
+    }
+
+    private func handle(
+        _ events: [BrokerEvent], _ session: inout BrokerSession, _ client: MosquittoClient,
+        _ attempts: inout ConnectionAttempts
+    ) throws(BrokerLoss) {
+        // What the broker has taken before it broke with us it has taken.
+        defer {
+            if !session.taken.isEmpty {
+                queue.acknowledge(session.taken)
+                session.taken.removeAll(keepingCapacity: true)
+                Failpoint.afterAcknowledgement.reach()
+            }
+        }
+        for event in events { try handle(event, &session, client, &attempts) }
     }
 
     private func handle(
@@ -128,8 +143,7 @@ extension BrokerConnection {
                 session.isProbing = false
                 attempts.isProbing = false
                 acknowledged(entry)
-                queue.acknowledge(entry.message.ticket)
-                Failpoint.afterAcknowledgement.reach()
+                session.taken.append(entry.message.ticket)
             }
         }
     }

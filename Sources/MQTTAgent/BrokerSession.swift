@@ -13,6 +13,8 @@ struct BrokerSession {
     var isProbing: Bool
     private(set) var limits = BrokerLimits()
     var inFlight: [Int32: InFlight] = [:]
+    /// Tickets of messages that the broker has acknowledged, and the queue has not heard of.
+    var taken: [UInt64] = []
 
     init(window: Int, isProbing: Bool) {
         most = window

@@ -145,7 +145,13 @@ enum BrokerEvent {
     var socket: Int32 { unsafe mosquitto_socket(handle) }
     var wantsToWrite: Bool { unsafe mosquitto_want_write(handle) }
 
-    func read() throws(BrokerLoss) { try check(unsafe mosquitto_loop_read(handle, 1), "reading") }
+    func read() throws(BrokerLoss) {
+        try check(unsafe mosquitto_loop_read(handle, 1), "reading")
+        // Mosquitto leaves Nagle's algorithm on: the next acknowledgements wait at the broker until the system has confirmed
+        // these, which it puts off by up to 40 ms while nothing is sent. The kernel forgets this setting by itself.
+        var yes: Int32 = 1
+        _ = unsafe setsockopt(socket, Int32(IPPROTO_TCP), TCP_QUICKACK, &yes, socklen_t(MemoryLayout<Int32>.size))
+    }
     func write() throws(BrokerLoss) { try check(unsafe mosquitto_loop_write(handle, 1), "writing") }
     /// Pings and notices a dead peer; to be called every second.
     func housekeeping() throws(BrokerLoss) { try check(unsafe mosquitto_loop_misc(handle), "keeping alive") }
@@ -166,15 +172,23 @@ enum BrokerEvent {
         defer { unsafe mosquitto_property_free_all(&list) }
         if isVersion5, let properties {
             for (name, text) in properties.pairs {
-                let code = unsafe mosquitto_property_add_string_pair(
-                    &list, Int32(MQTT_PROP_USER_PROPERTY.rawValue), name, text)
+                // Lent as they are: handed over as arguments they would be copied first.
+                let code = unsafe name.withCString { name in
+                    unsafe text.withCString { text in
+                        unsafe mosquitto_property_add_string_pair(
+                            &list, Int32(MQTT_PROP_USER_PROPERTY.rawValue), name, text)
+                    }
+                }
                 try check(code, "naming a message")
             }
         }
         let properties = unsafe list
         let code = unsafe payload.withUnsafeBytes { bytes in
-            unsafe mosquitto_publish_v5(
-                handle, &id, topic, Int32(clamping: bytes.count), bytes.baseAddress, qos.rawValue, retain, properties)
+            unsafe topic.withCString { topic in
+                unsafe mosquitto_publish_v5(
+                    handle, &id, topic, Int32(clamping: bytes.count), bytes.baseAddress, qos.rawValue, retain,
+                    properties)
+            }
         }
         switch mosq_err_t(rawValue: code) {
         case MOSQ_ERR_OVERSIZE_PACKET, MOSQ_ERR_PAYLOAD_SIZE:

@@ -37,16 +37,21 @@ package struct DeliveryIdentity: Sendable, Equatable {
         case .gateway: gateway
         case .agent: agent
         case .epoch: epoch
-        case .sequence: "\(sequence)"
-        case .offset: "\(offset)"
-        case .events: "\(events)"
+        case .sequence: String(sequence)
+        case .offset: String(offset)
+        case .events: String(events)
         case .gap: gap.map { "\($0.lowerBound)-\($0.upperBound)" }
         }
     }
 
     /// Names and texts of all that there are.
     package var fields: [(name: String, text: String)] {
-        Field.allCases.compactMap { field in text(field).map { (field.name, $0) } }
+        var fields: [(name: String, text: String)] = []
+        fields.reserveCapacity(Field.allCases.count)
+        for field in Field.allCases {
+            if let text = text(field) { fields.append((field.name, text)) }
+        }
+        return fields
     }
 
     /// The same again for every attempt, and for no other message.

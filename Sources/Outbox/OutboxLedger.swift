@@ -125,6 +125,9 @@ struct OutboxLedger {
     // MARK: Deleting
 
     var deletableRows: Int64 { deletable.reduce(0) { $0 + Int64($1.count) } }
+    /// About.
+    var deletableBytes: Int64 { deletableRows * meanRow }
+    private var meanRow: Int64 { max(1, end.bytes / max(1, end.row)) }
 
     /// What the cursor has passed is not needed any more.
     mutating func delete(through cursor: Int64) {
@@ -141,10 +144,17 @@ struct OutboxLedger {
         }
     }
 
-    /// At most so many rows that are to be deleted now.
-    mutating func nextSlice(rows: Int64) -> ClosedRange<Int64>? {
+    private static let mostSliceRows: Int64 = 2000
+    /// A row that is larger than a page is read to be deleted, and meanwhile nothing is committed.
+    private static let sliceBytes: Int64 = 16 << 20
+
+    /// How many rows are deleted at once.
+    private var sliceRows: Int64 { min(OutboxLedger.mostSliceRows, max(16, OutboxLedger.sliceBytes / meanRow)) }
+
+    /// Rows that are to be deleted now.
+    mutating func nextSlice() -> ClosedRange<Int64>? {
         guard let first = deletable.first else { return nil }
-        let slice = first.lowerBound...min(first.upperBound, first.lowerBound + rows - 1)
+        let slice = first.lowerBound...min(first.upperBound, first.lowerBound + sliceRows - 1)
         if slice.upperBound == first.upperBound {
             deletable.removeFirst()
         } else {

@@ -17,7 +17,12 @@ extension OutboxQueue {
     /// The next message that is to be sent; nil when there is none now, or so many are on their way.
     package func next() -> OutboxMessage? {
         while true {
-            let step = state.withLock { nextStep(&$0) }
+            let step = state.withLock { state in
+                let step = nextStep(&state)
+                // Before the disk is asked, which may have nothing.
+                if case .give = step { state.isDry = false } else { state.isDry = true }
+                return step
+            }
             switch step {
             case .give(let message): return message
             case .nothing: return nil
@@ -116,6 +121,7 @@ extension OutboxQueue {
         -> [Part]
     {
         let whole = [Part(offset: offset, events: events, content: content)]
+        guard !message.parts.isEmpty else { return whole }
         let cuts = message.parts.filter { $0 > offset && $0 < offset + events }.sorted()
         guard !cuts.isEmpty, let split = MessageSplit(content, events: events) else { return whole }
         let bounds = [offset] + cuts + [offset + events]
@@ -132,8 +138,10 @@ extension OutboxQueue {
     ) {
         for (index, part) in parts.enumerated() {
             let given = Given(
-                ticket: state.nextTicket, message: message, gap: index == 0 ? gap : nil, offset: part.offset,
-                events: part.events, content: part.content, isLast: isLast && index == parts.count - 1,
+                ticket: state.nextTicket,
+                part: Given.Part(
+                    of: message, gap: index == 0 ? gap : nil, offset: part.offset, events: part.events,
+                    content: part.content, isLast: isLast && index == parts.count - 1),
                 progress: progress)
             state.nextTicket += 1
             state.given.insert(given, at: place + index)
@@ -143,13 +151,22 @@ extension OutboxQueue {
     }
 
     /// The peer has taken this message. Acknowledgements may come in any order.
-    package func acknowledge(_ ticket: UInt64) {
+    package func acknowledge(_ ticket: UInt64) { acknowledge([ticket]) }
+
+    /// The peer has taken these messages: the cursor is noted once for all.
+    package func acknowledge(_ tickets: [UInt64]) {
         let isUrgent = state.withLock { state in
-            guard let place = state.given.firstIndex(where: { $0.ticket == ticket }),
-                state.given[place].progress == .sent
-            else { return false }
-            state.given[place].progress = .done
-            state.counts.acknowledged += 1
+            var next = 0
+            for ticket in tickets {
+                // Mostly the one behind the last.
+                let isNext = next < state.given.count && state.given[next].ticket == ticket
+                guard let place = isNext ? next : state.given.firstIndex(where: { $0.ticket == ticket }),
+                    state.given[place].progress == .sent
+                else { continue }
+                state.given[place].progress = .done
+                state.counts.acknowledged += 1
+                next = place + 1
+            }
             return settle(&state)
         }
         if isUrgent { exchange.signal() }
@@ -178,9 +195,9 @@ extension OutboxQueue {
         if isUrgent { exchange.signal() }
     }
 
-    /// Moves the cursor over what is done. True when it is to be recorded now.
+    /// Moves the cursor over what is done. True when the outbox's thread is to hear of it.
     private func settle(_ state: inout State) -> Bool {
-        let before = state.unrecorded
+        let (wasNew, wasUrgent) = (state.isCursorNew, state.isRecordUrgent)
         while let first = state.given.first, first.progress == .done {
             state.given.removeFirst()
             state.givenBytes -= first.content.size
@@ -191,12 +208,17 @@ extension OutboxQueue {
             state.cursor.mark = first.message.mark
             if !first.message.isAgain { state.cursor.sequence = first.message.sequence }
         }
+        // What was dropped is counted, and dead letters are kept, in the same commit as the cursor that passes them.
         if state.given.isEmpty, state.floor.row > state.cursor.mark.row {
             state.cursor.mark = state.floor
             state.isCursorNew = true
+        } else if state.unrecorded > 0, state.letters.isEmpty, state.lettersUnderway == 0,
+            let cursors = state.cursors,
+            cursors.file.write(state.cursor, of: cursors.agent)
+        {
+            state.unrecorded = 0
         }
-        let isHalf = state.unrecorded >= OutboxQueue.window / 2
-        return isHalf && before < OutboxQueue.window / 2 || before == 0 && state.unrecorded > 0
+        return state.isRecordUrgent && !wasUrgent || state.isCursorNew && !wasNew
     }
 
     /// The message is too large for the peer: it goes in parts from now on, each with the message's sequence and its own
@@ -232,6 +254,17 @@ extension OutboxQueue {
         }
         if isSplit { exchange.signal() }
         return isSplit
+    }
+
+    /// What was given is not sent now: it is given again, behind what comes before it.
+    package func takeBack(_ ticket: UInt64) {
+        state.withLock { state in
+            guard let place = state.given.firstIndex(where: { $0.ticket == ticket }),
+                state.given[place].progress == .sent
+            else { return }
+            state.given[place].progress = .toSend
+            state.toSend += 1
+        }
     }
 
     /// The connection is gone: what was given and not acknowledged is given again.

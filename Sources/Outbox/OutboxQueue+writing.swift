@@ -19,14 +19,13 @@ extension OutboxQueue {
     }
 
     var options: OutboxOptions { state.withLock { $0.options } }
-    var hasPending: Bool { state.withLock { !$0.pending.isEmpty } }
 
     /// What there is for a commit.
     var wants: (rows: Bool, cursor: Bool, isUrgent: Bool) {
         state.withLock { state in
             (
                 !state.pending.isEmpty, state.isCursorNew,
-                !state.letters.isEmpty || !state.cuts.isEmpty || state.unrecorded >= OutboxQueue.window / 2
+                !state.letters.isEmpty || !state.cuts.isEmpty || state.isRecordUrgent
             )
         }
     }
@@ -49,6 +48,7 @@ extension OutboxQueue {
             }
             taken.letters = state.letters
             taken.cuts = state.cuts
+            state.lettersUnderway += state.letters.count
             state.letters = []
             state.cuts = []
             return taken
@@ -65,6 +65,7 @@ extension OutboxQueue {
             if taken.cursor != nil { state.isCursorNew = true }
             // A cursor that cannot be recorded must not hold up what the peer takes.
             state.unrecorded = 0
+            state.lettersUnderway -= taken.letters.count
             state.letters = taken.letters + state.letters
             state.cuts = taken.cuts + state.cuts
         }
@@ -81,13 +82,15 @@ extension OutboxQueue {
             state.pendingMessages -= taken.pendingMessages
             state.pendingEvents -= taken.pendingEvents
             state.unrecorded = max(0, state.unrecorded - taken.unrecorded)
+            state.lettersUnderway -= taken.letters.count
             state.end = end
             for message in messages {
                 if let message { keep(message, &state) } else { forgetTail(through: end.row, &state) }
             }
             for message in inMemory { keep(message, &state) }
             free(taken.cuts, &state)
-            return state.wake
+            defer { state.isDry = false }
+            return state.isDry ? state.wake : nil
         }
         wake?()
     }
@@ -240,6 +243,7 @@ extension OutboxQueue {
     /// Dead letters that cannot be written now, up to a number.
     func keep(_ letters: [DeadLetter]) {
         state.withLock { state in
+            state.lettersUnderway -= letters.count
             state.letters = Array((letters + state.letters).prefix(OutboxQueue.lettersInMemory))
         }
     }
@@ -247,9 +251,10 @@ extension OutboxQueue {
     private static let lettersInMemory = 1000
 
     /// The disk can be written again, and is the one it was: what is only there may be read.
-    func rejoin(end: OutboxMark) {
+    func rejoin(end: OutboxMark, cursors: (CursorFile, Int64)?) {
         let wake = state.withLock { state in
             state.end = end
+            state.cursors = cursors
             state.tailFloor = end.row
             return state.wake
         }
@@ -280,6 +285,7 @@ extension OutboxQueue {
             state.inMemoryEvents = state.tail.reduce(0) { $0 + $1.events }
             state.inMemoryBytes = state.tailBytes
             state.unrecorded = 0
+            state.cursors = nil
             state.letters = state.letters.map { letter in
                 var letter = letter
                 letter.epochText = letter.epochText ?? epoch(letter.sequence.epoch)
@@ -295,9 +301,10 @@ extension OutboxQueue {
     }
 
     /// Where the disk says that it stands.
-    func begin(cursor: OutboxCursor, end: OutboxMark) {
+    func begin(cursor: OutboxCursor, end: OutboxMark, cursors: (CursorFile, Int64)?) {
         state.withLock { state in
             state.cursor = cursor
+            state.cursors = cursors
             state.announced = cursor.sequence
             state.read = cursor.mark
             state.floor = OutboxMark()

@@ -23,15 +23,51 @@ package final class OutboxQueue: Sendable {
             case done
         }
 
+        /// What is not changed; by reference, since places of a queue are copied when they are looked at.
+        final class Part: Sendable {
+            let gap: ClosedRange<UInt64>?
+            let offset: Int
+            let events: Int
+            let content: OutboxContent
+            /// Of the message's parts.
+            let isLast: Bool
+            let message: StoredMessage
+
+            init(
+                of message: StoredMessage, gap: ClosedRange<UInt64>?, offset: Int, events: Int,
+                content: OutboxContent, isLast: Bool
+            ) {
+                self.message = message
+                self.gap = gap
+                self.offset = offset
+                self.events = events
+                self.content = content
+                self.isLast = isLast
+            }
+        }
+
         let ticket: UInt64
-        var message: StoredMessage
-        let gap: ClosedRange<UInt64>?
-        let offset: Int
-        let events: Int
-        let content: OutboxContent
-        /// Of the message's parts.
-        let isLast: Bool
+        private var part: Part
         var progress: Progress
+
+        init(ticket: UInt64, part: Part, progress: Progress) {
+            self.ticket = ticket
+            self.part = part
+            self.progress = progress
+        }
+
+        var gap: ClosedRange<UInt64>? { part.gap }
+        var offset: Int { part.offset }
+        var events: Int { part.events }
+        var content: OutboxContent { part.content }
+        var isLast: Bool { part.isLast }
+        var message: StoredMessage {
+            get { part.message }
+            set {
+                part = Part(
+                    of: newValue, gap: gap, offset: offset, events: events, content: content, isLast: isLast)
+            }
+        }
     }
 
     /// What a lane's message has come to.
@@ -64,7 +100,7 @@ package final class OutboxQueue: Sendable {
         var toSend = 0
         /// Whether a cut is not recorded yet.
         var isHeld = false
-        /// Taken by the peer, the cursor not on the disk.
+        /// Taken by the peer, and a crash would not know.
         var unrecorded = 0
         var nextTicket: UInt64 = 1
         /// The last message on the disk that was given.
@@ -95,15 +131,23 @@ package final class OutboxQueue: Sendable {
         // For the writer.
         var cursor = OutboxCursor()
         var isCursorNew = false
+        /// Where the cursor is noted at once, and as which agent's.
+        var cursors: (file: CursorFile, agent: Int64)?
         var letters: [DeadLetter] = []
+        /// Being committed.
+        var lettersUnderway = 0
         var cuts: [(row: Int64, parts: [Int])] = []
         var counts = Counts()
         var isClosed = false
+        /// Who sends was given nothing when it last asked: it waits to be woken.
+        var isDry = true
         var wake: (@Sendable () -> Void)?
 
         /// Behind it comes what was not given yet.
         var start: OutboxMark { read.row >= floor.row ? read : floor }
         var startRow: Int64 { max(start.row, nothingUntil) }
+        /// So much is taken that sending will soon wait for the cursor.
+        var isRecordUrgent: Bool { unrecorded >= OutboxQueue.window / 2 }
     }
 
     /// Since the gateway started.

@@ -18,10 +18,10 @@ extension OutboxWriter {
         }
         let queue = OutboxQueue(agent: agent, options: options, exchange: exchange)
         guard var ledger = ledgers[agent] else { return queue }
-        queue.begin(cursor: ledger.record.cursor, end: ledger.end)
+        ledger.queue = queue
+        begin(ledger)
         queue.take(inMemory: ledger.left.messages, sequence: ledger.left.announced)
         ledger.left = OutboxLedger.Left(announced: ledger.sequenceInMemory)
-        ledger.queue = queue
         ledgers[agent] = ledger
         return queue
     }
@@ -79,13 +79,9 @@ extension OutboxWriter {
                 trims: [], bytes: message.content.body)
         }
         changed.record.openFrom = changed.openFrom
-        try database.pool.writeWithoutTransaction { db in
-            try db.execute(sql: "PRAGMA synchronous = FULL")
-            try db.inTransaction(.immediate) {
-                try changed.record.table.insert(rows, db)
-                try OutboxDatabase.save(changed.record, db)
-                return .commit
-            }
+        try database.commit(isSynced: true) { db in
+            try changed.record.table.insert(rows, db)
+            try OutboxDatabase.save(changed.record, db)
         }
         ledger = changed
     }
@@ -213,20 +209,16 @@ extension OutboxWriter {
                 isAgain: true, events: letter.events, time: letter.time, age: age, topic: letter.topic,
                 head: letter.content.head, tail: letter.content.tail, trims: [], bytes: letter.content.body)
         }
-        try database.pool.writeWithoutTransaction { db in
-            try db.execute(sql: "PRAGMA synchronous = FULL")
-            try db.inTransaction(.immediate) {
-                try ledger.record.table.insert(rows, db)
-                try OutboxDatabase.deleteLetters(letters.map(\.number), db)
-                ledger.record.openFrom = ledger.openFrom
-                try OutboxDatabase.save(ledger.record, db)
-                return .commit
-            }
+        try database.commit(isSynced: true) { db in
+            try ledger.record.table.insert(rows, db)
+            try OutboxDatabase.deleteLetters(letters.map(\.number), db)
+            ledger.record.openFrom = ledger.openFrom
+            try OutboxDatabase.save(ledger.record, db)
         }
         ledger.letters -= letters.count
         ledger.letterBytes -= letters.reduce(0) { $0 + $1.content.size }
         ledgers[agent] = ledger
-        ledger.queue?.rejoin(end: ledger.end)
+        ledger.queue?.rejoin(end: ledger.end, cursors: cursors(of: ledger))
         return (letters.count, sequence == nil ? ledger.letters : 0)
     }
 
@@ -237,7 +229,7 @@ extension OutboxWriter {
                 of: ledger.record.number, sequence: sequence, limit: OutboxWriter.lettersAtOnce, db)
         }
         try check(letters, sequence, agent)
-        try database.pool.write { db in try OutboxDatabase.deleteLetters(letters.map(\.number), db) }
+        try database.commit(isSynced: true) { db in try OutboxDatabase.deleteLetters(letters.map(\.number), db) }
         ledgers[agent]?.letters -= letters.count
         ledgers[agent]?.letterBytes -= letters.reduce(0) { $0 + $1.content.size }
         return (letters.count, sequence == nil ? ledger.letters - letters.count : 0)
@@ -267,12 +259,7 @@ extension OutboxWriter {
         ledger.record.droppedMessages += ledger.end.messages - ledger.record.cursor.mark.messages
         ledger.record.droppedEvents += ledger.end.events - ledger.record.cursor.mark.events
         ledger.record.cursor.mark = ledger.end
-        try database.pool.writeWithoutTransaction { db in
-            try db.inTransaction(.immediate) {
-                try OutboxDatabase.save(ledger.record, db)
-                return .commit
-            }
-        }
+        try database.commit(isSynced: true) { db in try OutboxDatabase.save(ledger.record, db) }
         ledger.delete(through: ledger.end.row)
         ledgers[agent] = ledger
         return waiting

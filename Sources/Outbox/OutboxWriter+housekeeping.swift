@@ -3,8 +3,8 @@ import Glibc
 import Logging
 
 extension OutboxWriter {
-    static let deleteRows: Int64 = 2000
-    private static let ageEvery = Duration.seconds(10)
+    /// Of each second.
+    private static let deletingTime = Duration.milliseconds(50)
     /// So much of the file may be free before it is given back.
     private static let spareBytes: Int64 = 16 << 20
     /// The most dead letters that are kept of one agent.
@@ -39,7 +39,11 @@ extension OutboxWriter {
             countDroppedInMemory(name, queue)
             if ledger.isDropping, queue.depth.bytes <= options.maxBytes / 2 { ledgers[name]?.isDropping = false }
         }
-        deleteSlices()
+        let end = ContinuousClock.now + OutboxWriter.deletingTime
+        repeat {
+            deleteSlices()
+        } while ledgers.values.contains { $0.deletableRows > 0 } && failure == nil
+            && ContinuousClock.now < end
         forgetOldLetters()
         shrink()
     }
@@ -60,14 +64,10 @@ extension OutboxWriter {
         guard let database, failure == nil else { return }
         Failpoint.afterCursor.reach()
         do {
-            try database.pool.writeWithoutTransaction { db in
-                try db.execute(sql: "PRAGMA synchronous = NORMAL")
-                try db.inTransaction(.immediate) {
-                    for name in Array(ledgers.keys) {
-                        guard let slice = ledgers[name]?.nextSlice(rows: OutboxWriter.deleteRows) else { continue }
-                        try ledgers[name]?.record.table.delete(slice, db)
-                    }
-                    return .commit
+            try database.commit(isSynced: false) { db in
+                for name in Array(ledgers.keys) {
+                    guard let slice = ledgers[name]?.nextSlice() else { continue }
+                    try ledgers[name]?.record.table.delete(slice, db)
                 }
             }
         } catch {

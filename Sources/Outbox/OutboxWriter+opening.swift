@@ -96,26 +96,22 @@ extension OutboxWriter {
         let table = record.table
         let orphans = earlier?.orphans ?? []
         let age = ages.now
-        try database.pool.writeWithoutTransaction { db in
-            try db.execute(sql: "PRAGMA synchronous = FULL")
-            try db.inTransaction(.immediate) {
-                try table.create(db)
-                for orphan in orphans { try table.deleteLoose(orphan.rows, lane: orphan.lane, db) }
-                ledger.end = record.cursor.mark
-                if let end = try table.end(db), end.row > ledger.end.row { ledger.end = end }
-                let end = ledger.end, cursor = record.cursor.mark
-                guard end.messages >= cursor.messages, end.events >= cursor.events, end.bytes >= cursor.bytes else {
-                    throw OutboxError(.damaged, "\(path): what agent \(record.name) has delivered is more than it has")
-                }
-                try freeze(
-                    table.loose(from: record.openFrom, db).filter { ledger.lanes[$0.key] == nil }, &ledger, table, age,
-                    db)
-                for (number, lane) in grown { try write(lane, number, &ledger, table, age, db) }
-                ledger.record.openFrom = ledger.openFrom
-                ledger.deletedThrough = try table.firstRow(db).map { $0 - 1 } ?? record.cursor.mark.row
-                try OutboxDatabase.save(ledger.record, db)
-                return .commit
+        try database.commit(isSynced: true) { db in
+            try table.create(db)
+            for orphan in orphans { try table.deleteLoose(orphan.rows, lane: orphan.lane, db) }
+            ledger.end = record.cursor.mark
+            if let end = try table.end(db), end.row > ledger.end.row { ledger.end = end }
+            let end = ledger.end, cursor = record.cursor.mark
+            guard end.messages >= cursor.messages, end.events >= cursor.events, end.bytes >= cursor.bytes else {
+                throw OutboxError(.damaged, "\(path): what agent \(record.name) has delivered is more than it has")
             }
+            try freeze(
+                table.loose(from: record.openFrom, db).filter { ledger.lanes[$0.key] == nil }, &ledger, table, age,
+                db)
+            for (number, lane) in grown { try write(lane, number, &ledger, table, age, db) }
+            ledger.record.openFrom = ledger.openFrom
+            ledger.deletedThrough = try table.firstRow(db).map { $0 - 1 } ?? record.cursor.mark.row
+            try OutboxDatabase.save(ledger.record, db)
         }
         ledger.delete(through: record.cursor.mark.row)
         record = ledger.record
@@ -201,11 +197,20 @@ extension OutboxWriter {
         do throws(OutboxError) {
             if isMovedAside { try quarantine(error) }
             try adopt(OutboxDatabase(path: path, machine: machine))
-            for (name, ledger) in ledgers { ledgers[name]?.queue?.begin(cursor: ledger.record.cursor, end: ledger.end) }
+            for ledger in ledgers.values { begin(ledger) }
             failure = nil
         } catch {
             failure = error
         }
+    }
+
+    /// The agent's queue, where it has one, begins where the disk says.
+    func begin(_ ledger: OutboxLedger) {
+        ledger.queue?.begin(cursor: ledger.record.cursor, end: ledger.end, cursors: cursors(of: ledger))
+    }
+
+    func cursors(of ledger: OutboxLedger) -> (CursorFile, Int64)? {
+        database?.cursors.map { ($0, ledger.record.number) }
     }
 
     private func quarantine(_ error: OutboxError) throws(OutboxError) {
@@ -245,7 +250,7 @@ extension OutboxWriter {
     /// The agent's queue goes on with the disk, which gets what was in memory only meanwhile.
     private func rejoin(_ name: String, isNew: Bool) throws(OutboxError) {
         guard var ledger = ledgers[name], let queue = ledger.queue else { return }
-        if isNew { queue.begin(cursor: ledger.record.cursor, end: ledger.end) }
+        if isNew { begin(ledger) }
         if queue.options.durability != .memory {
             let messages = queue.takeInMemory()
             do {
@@ -256,7 +261,7 @@ extension OutboxWriter {
             }
             ledgers[name] = ledger
         }
-        queue.rejoin(end: ledger.end)
+        queue.rejoin(end: ledger.end, cursors: cursors(of: ledger))
     }
 
     /// Closes and opens the same file again: what an I/O error or a lost log leaves of a connection is not trusted.

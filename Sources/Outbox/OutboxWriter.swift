@@ -11,6 +11,9 @@ final class OutboxWriter {
     /// So long a cursor may be behind where little happens.
     private static let cursorDelay = Duration.milliseconds(50)
     private static let slicesAtEnd = 50
+    /// Bytes of delivered messages that may lie there until there is time to delete them: beside a backlog that is sent
+    /// they would hold it up.
+    private static let mostDeletable: Int64 = 64 << 20
     static let retryPause = Duration.seconds(1)
     static let housekeepingPause = Duration.seconds(1)
 
@@ -76,8 +79,11 @@ final class OutboxWriter {
     private func pause() -> Int {
         let now = ContinuousClock.now
         var due = nextHousekeeping
-        if ledgers.values.contains(where: { $0.queue?.hasPending ?? false }) {
-            due = min(due, lastCommit + Self.spacing)
+        for queue in ledgers.values.lazy.compactMap(\.queue) {
+            let wants = queue.wants
+            // It became so while the last commit was under way: nobody will say so again.
+            if wants.isUrgent, failure == nil { return 0 }
+            if wants.rows { due = min(due, lastCommit + Self.spacing) }
         }
         if let cursorsSince { due = min(due, cursorsSince + Self.cursorDelay) }
         return max(0, Int(now.duration(to: due) / .milliseconds(1)) + 1)
@@ -95,7 +101,7 @@ final class OutboxWriter {
         if isRowsTime { lastCommit = now }
         cursorsSince = nil
         commit(withRows: isRowsTime)
-        if ledgers.values.contains(where: { $0.deletableRows >= Self.deleteRows }) { deleteSlices() }
+        if ledgers.values.contains(where: { $0.deletableBytes >= Self.mostDeletable }) { deleteSlices() }
     }
 
     /// Commits all there is and ends the thread.
@@ -209,24 +215,20 @@ final class OutboxWriter {
         guard let database, failure == nil else { return }
         let epochs = try epochNumbers(for: shares.flatMap { $0.taken.letters.compactMap(\.epochText) })
         let (age, now) = (ages.now, WallClock.milliseconds)
-        try database.pool.writeWithoutTransaction { db in
-            // A cursor that a power cut takes back costs a message sent twice, and no waiting for the disk.
-            try db.execute(sql: isFull ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
-            try db.inTransaction(.immediate) {
-                for share in shares {
-                    let table = share.ledger.record.table
-                    try table.insert(share.rows, db)
-                    for cut in share.taken.cuts { try table.cut(row: cut.row, at: cut.parts, db) }
-                    for var letter in share.taken.letters {
-                        letter.agent = share.ledger.record.number
-                        if let text = letter.epochText { letter.sequence.epoch = epochs[text] ?? 0 }
-                        try OutboxDatabase.insert(letter, db)
-                    }
-                    var record = share.ledger.record
-                    (record.age, record.ageTime) = (age, max(0, now))
-                    try OutboxDatabase.save(record, db)
+        // A cursor that a power cut takes back costs a message sent twice, and no waiting for the disk.
+        try database.commit(isSynced: isFull) { db in
+            for share in shares {
+                let table = share.ledger.record.table
+                try table.insert(share.rows, db)
+                for cut in share.taken.cuts { try table.cut(row: cut.row, at: cut.parts, db) }
+                for var letter in share.taken.letters {
+                    letter.agent = share.ledger.record.number
+                    if let text = letter.epochText { letter.sequence.epoch = epochs[text] ?? 0 }
+                    try OutboxDatabase.insert(letter, db)
                 }
-                return .commit
+                var record = share.ledger.record
+                (record.age, record.ageTime) = (age, max(0, now))
+                try OutboxDatabase.save(record, db)
             }
         }
         commits += 1

@@ -11,13 +11,16 @@ import TLS
     let handle: UnsafeMutableRawPointer
     private let options: RESTClientAgentOptions
     private let errorText: UnsafeMutablePointer<CChar>
+    /// Those that every request has. The last one is linked with those of the message, which are a list of their own.
     private var headers: UnsafeMutablePointer<curl_slist>?
+    private var lastHeader: UnsafeMutablePointer<curl_slist>?
+    private var messageHeaders: UnsafeMutablePointer<curl_slist>?
     private var reader = ReplyReader()
     /// Of the last handshake.
     private var rules: ClientTLSRules?
     private var tlsProblem: String?
 
-    private var message: OutboxMessage?
+    private(set) var message: OutboxMessage?
     private(set) var started = ContinuousClock.now
     /// Bytes of the message.
     private(set) var size = 0
@@ -35,7 +38,9 @@ import TLS
 
     deinit {
         unsafe curl_easy_cleanup(handle)
+        unsafe lastHeader?.pointee.next = nil
         unsafe curl_slist_free_all(headers)
+        unsafe curl_slist_free_all(messageHeaders)
         unsafe errorText.deallocate()
     }
 
@@ -68,6 +73,7 @@ import TLS
         try set(CURLOPT_LOW_SPEED_TIME, max(1, (milliseconds + 999) / 1000))
         try setCredentials()
         if options.endpoint.usesTLS { try setTLS() }
+        try makeHeaders()
         let this = unsafe Unmanaged.passUnretained(self).toOpaque()
         try check(unsafe sallyport_curl_set_pointer(handle, CURLOPT_ERRORBUFFER, errorText))
         let code = unsafe sallyport_curl_set_reader(
@@ -135,9 +141,8 @@ import TLS
     private static let slowestLine = 16 << 10
 
     /// Makes it a request with this message.
-    func prepare(_ message: OutboxMessage, at now: ContinuousClock.Instant) throws(EndpointFailure) {
+    func prepare(_ message: OutboxMessage) throws(EndpointFailure) {
         self.message = message
-        started = now
         reader = ReplyReader()
         rules = nil
         tlsProblem = nil
@@ -150,25 +155,37 @@ import TLS
         try check(unsafe payload.withUnsafeBytes { unsafe sallyport_curl_set_body(handle, $0.baseAddress, $0.count) })
     }
 
-    private func setHeaders(_ identity: DeliveryIdentity) throws(EndpointFailure) {
-        unsafe curl_slist_free_all(headers)
-        unsafe headers = nil
+    private func makeHeaders() throws(EndpointFailure) {
         // Without a colon's value libcurl sends no such header: it would wait for a 100 before a large body.
-        try append("Expect:")
-        try append("Content-Type: \(options.mediaType)")
-        for header in options.headers {
-            try append("\(header.name): \(String(decoding: header.value.bytes, as: UTF8.self))")
+        var lines = ["Expect:", "Content-Type: \(options.mediaType)"]
+        lines += options.headers.map { "\($0.name): \(String(decoding: $0.value.bytes, as: UTF8.self))" }
+        for line in lines { unsafe headers = try CurlTransfer.append(line, to: headers) }
+        unsafe lastHeader = headers
+        while let next = unsafe lastHeader?.pointee.next { unsafe lastHeader = next }
+    }
+
+    private func setHeaders(_ identity: DeliveryIdentity) throws(EndpointFailure) {
+        unsafe lastHeader?.pointee.next = nil
+        unsafe curl_slist_free_all(messageHeaders)
+        unsafe messageHeaders = nil
+        for field in IdentityHeaders.fields(identity) {
+            unsafe messageHeaders = try CurlTransfer.append(field.name + ": " + field.value, to: messageHeaders)
         }
-        for field in IdentityHeaders.fields(identity) { try append("\(field.name): \(field.value)") }
+        unsafe lastHeader?.pointee.next = messageHeaders
         try check(unsafe sallyport_curl_set_headers(handle, headers))
     }
 
-    private func append(_ header: String) throws(EndpointFailure) {
-        guard let longer = unsafe curl_slist_append(headers, header) else {
+    private static func append(
+        _ header: String, to list: UnsafeMutablePointer<curl_slist>?
+    ) throws(EndpointFailure) -> UnsafeMutablePointer<curl_slist> {
+        guard let longer = unsafe header.withCString({ unsafe curl_slist_append(list, $0) }) else {
             throw EndpointFailure(.network, "no memory for a request")
         }
-        unsafe headers = longer
+        return unsafe longer
     }
+
+    /// The request begins.
+    func start(at now: ContinuousClock.Instant) { started = now }
 
     /// The request is over, or was given up: it is ready for another message.
     func takeMessage() -> OutboxMessage? {

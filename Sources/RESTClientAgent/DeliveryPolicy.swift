@@ -75,26 +75,29 @@ package struct DeliveryPolicy: Sendable {
     ///   - time: seconds since 1970, for a `Retry-After` that is a date.
     ///   - jitter: 0…1, spreads the attempts of many gateways.
     package mutating func judge(
-        _ result: Result, _ attempt: Attempt, at now: ContinuousClock.Instant, time: Int64, jitter: Double
+        _ result: Result, _ attempt: Attempt, at now: ContinuousClock.Instant, time: Int64,
+        jitter: @autoclosure () -> Double
     ) -> Judgement {
         switch result {
         case .failure(let failure):
-            back(off: attempt, upTo: DeliveryPolicy.longestOutage, at: now, jitter: jitter)
+            back(off: attempt, upTo: DeliveryPolicy.longestOutage, at: now, jitter: jitter())
             return Judgement(step: .again, trouble: failure.reason)
         case .reply(let reply):
-            return judge(reply, attempt, at: now, time: time, jitter: jitter)
+            if 200..<300 ~= reply.status {
+                succeed(attempt)
+                // Which part was not taken, if any, stands in a body that is not read: sending all again would repeat the
+                // rest.
+                return Judgement(step: .done, trouble: reply.status == 207 ? reply.trouble : nil)
+            }
+            return judge(reply, attempt, at: now, time: time, jitter: jitter())
         }
     }
 
+    /// Of an answer that is no success.
     private mutating func judge(
         _ reply: EndpointReply, _ attempt: Attempt, at now: ContinuousClock.Instant, time: Int64, jitter: Double
     ) -> Judgement {
         switch reply.status {
-        case 200..<300:
-            succeed(attempt)
-            // Which part was not taken, if any, stands in a body that is not read: sending all again would repeat the rest.
-            let isPartial = reply.status == 207
-            return Judgement(step: .done, trouble: isPartial ? reply.trouble : nil)
         case 300..<400, 401, 403, 407:
             hold(attempt, at: now, jitter: jitter)
             return Judgement(step: .again, trouble: reply.trouble)

@@ -73,25 +73,58 @@ struct ReplyReader {
             isTooLong = true
             return false
         }
-        let text = unsafe String(decoding: line, as: UTF8.self).trimmed
         // Behind the body come trailers, which nobody asked for.
         guard !isDecided else { return true }
-        if text.hasPrefix("HTTP/") {
-            let parts = text.split(separator: " ", maxSplits: 2)
-            reply = EndpointReply(parts.count > 1 ? Int(parts[1]) ?? 0 : 0)
-        } else if text.isEmpty {
+        let line = unsafe ReplyReader.trimmed(line)
+        if unsafe line.isEmpty {
             // 1xx announces another one.
             isDecided = reply.status >= 200
-        } else if let colon = text.firstIndex(of: ":") {
-            let value = String(text[text.index(after: colon)...]).trimmed
-            switch text[..<colon].lowercased() {
-            case "retry-after": reply.retryAfter = value
-            case "date": reply.date = value
-            case "location": reply.location = ReplyReader.line(Array(value.prefix { $0 != "?" }.utf8.prefix(200)))
-            default: break
-            }
+        } else if unsafe line.starts(with: "HTTP/".utf8) {
+            reply = EndpointReply(unsafe ReplyReader.status(line))
+        } else if let colon = unsafe line.firstIndex(of: 0x3A) {
+            let name = unsafe UnsafeRawBufferPointer(rebasing: line[..<colon])
+            let value = unsafe UnsafeRawBufferPointer(rebasing: line[(colon + 1)...])
+            unsafe take(name, value)
         }
         return true
+    }
+
+    private mutating func take(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        func text() -> String { unsafe String(decoding: ReplyReader.trimmed(value), as: UTF8.self) }
+        if unsafe ReplyReader.isSame(name, "retry-after") {
+            reply.retryAfter = text()
+        } else if unsafe ReplyReader.isSame(name, "date") {
+            reply.date = text()
+        } else if unsafe ReplyReader.isSame(name, "location") {
+            reply.location = ReplyReader.line(Array(text().prefix { $0 != "?" }.utf8.prefix(200)))
+        }
+    }
+
+    /// - Parameter lowercase: without capitals.
+    private static func isSame(_ name: UnsafeRawBufferPointer, _ lowercase: String) -> Bool {
+        guard name.count == lowercase.utf8.count else { return false }
+        var index = 0
+        for letter in lowercase.utf8 {
+            let byte = unsafe name[index]
+            guard byte == letter || (0x41...0x5A).contains(byte) && byte | 0x20 == letter else { return false }
+            index += 1
+        }
+        return true
+    }
+
+    /// The second word of a status line; 0 where it is no number.
+    private static func status(_ line: UnsafeRawBufferPointer) -> Int {
+        let words = unsafe String(decoding: line.prefix(64), as: UTF8.self).split(separator: " ", maxSplits: 2)
+        return words.count > 1 ? Int(words[1]) ?? 0 : 0
+    }
+
+    /// Without spaces, tabs and line ends around it.
+    private static func trimmed(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D || $0 == 0x0A }
+        guard let first = unsafe bytes.firstIndex(where: { !isSpace($0) }),
+            let last = unsafe bytes.lastIndex(where: { !isSpace($0) })
+        else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
+        return unsafe UnsafeRawBufferPointer(rebasing: bytes[first...last])
     }
 
     /// Takes a piece of the body. False when it is too much.

@@ -27,6 +27,8 @@ final class EndpointSession {
     private var idle: [CurlTransfer] = []
     /// In order.
     private var again: [OutboxMessage] = []
+    /// The next request, made ready while the answer to the one before is awaited. While all goes well only.
+    private var ready: CurlTransfer?
 
     init(_ connection: EndpointConnection) {
         self.connection = connection
@@ -80,7 +82,9 @@ final class EndpointSession {
                 finish(transfer, code)
                 idle.append(transfer)
             }
-            if !any { try multi.wait(milliseconds: wait(until: end)) }
+            guard !any else { continue }
+            try makeReady()
+            try multi.wait(milliseconds: wait(until: end))
         }
         return true
     }
@@ -92,6 +96,7 @@ final class EndpointSession {
             if let message = transfer.takeMessage() { sendAgain(message) }
         }
         active = []
+        takeBackReady()
         idle = []
     }
 
@@ -105,18 +110,53 @@ final class EndpointSession {
 
     private func begin(over multi: CurlMulti, at now: ContinuousClock.Instant) throws(EndpointFailure) {
         while active.count < inFlight, now >= policy.nextAttempt, !connection.isReconnecting || connection.isStopping {
-            guard let message = again.isEmpty ? queue.next() : again.removeFirst() else { return }
+            guard let transfer = try nextTransfer() else { return }
             do throws(EndpointFailure) {
-                let transfer: CurlTransfer =
-                    if let used = idle.popLast() { used } else { try CurlTransfer(options: connection.options) }
-                try transfer.prepare(message, at: clock.now)
                 try multi.add(transfer)
+                transfer.start(at: clock.now)
                 active.append(transfer)
             } catch {
-                sendAgain(message)
+                if let message = transfer.takeMessage() { sendAgain(message) }
                 throw error
             }
         }
+    }
+
+    private func nextTransfer() throws(EndpointFailure) -> CurlTransfer? {
+        if let transfer = ready {
+            ready = nil
+            return transfer
+        }
+        guard let message = again.isEmpty ? queue.next() : again.removeFirst() else { return nil }
+        return try transfer(of: message)
+    }
+
+    private func transfer(of message: OutboxMessage) throws(EndpointFailure) -> CurlTransfer {
+        do throws(EndpointFailure) {
+            let transfer: CurlTransfer =
+                if let used = idle.popLast() { used } else { try CurlTransfer(options: connection.options) }
+            try transfer.prepare(message)
+            return transfer
+        } catch {
+            sendAgain(message)
+            throw error
+        }
+    }
+
+    private func makeReady() throws(EndpointFailure) {
+        guard ready == nil, again.isEmpty, policy.failuresInARow == 0, !active.isEmpty, let message = queue.next()
+        else {
+            return
+        }
+        ready = try transfer(of: message)
+    }
+
+    /// Something else goes before it.
+    private func takeBackReady() {
+        guard let transfer = ready else { return }
+        ready = nil
+        if let message = transfer.takeMessage(), !connection.isAbandoned { queue.takeBack(message.ticket) }
+        idle.append(transfer)
     }
 
     private func sendAgain(_ message: OutboxMessage) {
@@ -140,6 +180,7 @@ final class EndpointSession {
         connection.requested(connections: transfer.newConnections, httpVersion: transfer.httpVersion)
         let judgement = policy.judge(
             result, attempt, at: now, time: Int64(time(nil)), jitter: Double.random(in: 0...1))
+        if judgement.step != .done { takeBackReady() }
         switch judgement.step {
         case .done: done(message, judgement.trouble, at: now)
         case .again:

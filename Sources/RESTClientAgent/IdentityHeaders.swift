@@ -3,7 +3,9 @@ import Outbox
 /// A message's identity as headers.
 enum IdentityHeaders {
     static func fields(_ identity: DeliveryIdentity) -> [(name: String, value: String)] {
-        identity.fields.map { ($0.name, encoded($0.text)) } + [("Idempotency-Key", encoded(identity.idempotencyKey))]
+        var fields = identity.fields.map { (name: $0.name, value: encoded($0.text)) }
+        fields.append(("Idempotency-Key", encoded(identity.idempotencyKey)))
+        return fields
     }
 
     /// HTTP's headers are ASCII: other bytes, and the percent sign itself, become `%XX`.

@@ -65,8 +65,15 @@ extension OutboxDatabase {
     static func save(_ record: AgentRecord, _ db: Database) throws {
         let statement = try RowStatement(
             db,
+            // Not INSERT OR REPLACE, which writes the index of the names as well, with every cursor.
             sql: """
-                INSERT OR REPLACE INTO agents (\(recordColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO agents (\(recordColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (number) DO UPDATE SET
+                    row = excluded.row, messages = excluded.messages, events = excluded.events, bytes = excluded.bytes,
+                    epoch = excluded.epoch, sequence = excluded.sequence, next_epoch = excluded.next_epoch,
+                    next_sequence = excluded.next_sequence, open_from = excluded.open_from,
+                    dropped_messages = excluded.dropped_messages, dropped_events = excluded.dropped_events,
+                    age = excluded.age, age_time = excluded.age_time
                 """)
         try statement.run { binder in
             try binder.bind(record.number)

@@ -23,12 +23,16 @@ final class OutboxDatabase: Sendable {
     let path: String
     let pool: DatabasePool
     let epoch: Epoch
+    /// nil where it cannot be written: then messages wait for the database's cursors.
+    let cursors: CursorFile?
     let inode: UInt64
     /// Why there is a new epoch, where an older one was there.
     let renewal: String?
     /// Reads of agents that began, nil: none may any more; and those that ended.
     private let readers = Mutex<Int?>(0)
     private let leaving = Mutex(0)
+    /// What the writing connection was told of syncs last.
+    private let syncsCommits = Mutex<Bool?>(nil)
 
     /// - Parameter machine: what tells this machine from others.
     init(path: String, machine: String) throws(OutboxError) {
@@ -46,7 +50,9 @@ final class OutboxDatabase: Sendable {
             let place = OutboxPlace(
                 machine: machine, inode: Int64(bitPattern: UInt64(facts.st_ino)), hasLog: hasLog,
                 token: OutboxToken(beside: path))
-            (epoch, renewal) = try OutboxDatabase.prepare(pool, place, path)
+            let token: String
+            (epoch, renewal, token) = try OutboxDatabase.prepare(pool, place, path)
+            cursors = CursorFile(beside: path, token: token)
         } catch let error as OutboxError {
             throw error
         } catch {
@@ -63,10 +69,29 @@ final class OutboxDatabase: Sendable {
             try db.execute(sql: "PRAGMA page_size = \(pageSize)")
             try db.execute(sql: "PRAGMA synchronous = FULL")
             try db.execute(sql: "PRAGMA cell_size_check = ON")
+            // Debian's SQLite overwrites what is deleted with zeros, by way of the log: a message would be written three
+            // times, and who can read the file could have read the message before.
+            try db.execute(sql: "PRAGMA secure_delete = OFF")
             try db.execute(sql: "PRAGMA wal_autocheckpoint = \(checkpointPages)")
             try db.execute(sql: "PRAGMA journal_size_limit = \(64 << 20)")
         }
         return configuration
+    }
+
+    /// One transaction of the outbox's thread.
+    ///
+    /// - Parameter isSynced: whether it is on the disk when this returns; else a power cut may take it back.
+    func commit(isSynced: Bool, _ body: (Database) throws -> Void) throws {
+        try pool.writeWithoutTransaction { db in
+            if syncsCommits.withLock({ $0 }) != isSynced {
+                try db.execute(sql: "PRAGMA synchronous = \(isSynced ? "FULL" : "NORMAL")")
+                syncsCommits.withLock { $0 = isSynced }
+            }
+            try db.inTransaction(.immediate) {
+                try body(db)
+                return .commit
+            }
+        }
     }
 
     /// What it says of itself is compared with where it is now.
@@ -79,7 +104,7 @@ final class OutboxDatabase: Sendable {
 
     private static func prepare(
         _ pool: DatabasePool, _ place: OutboxPlace, _ path: String
-    ) throws -> (Epoch, renewal: String?) {
+    ) throws -> (Epoch, renewal: String?, token: String) {
         let version = try pool.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
         // Before anything is written: a newer version's file stays as it is.
         guard version <= schemaVersion else {
@@ -92,12 +117,12 @@ final class OutboxDatabase: Sendable {
             if version == 0 { try makeSchema(db) }
             var outcome: (Epoch, String?)?
             try db.inTransaction(.immediate) {
-                outcome = try settleEpoch(db, place)
+                outcome = try settleEpoch(db, place, path)
                 return .commit
             }
             guard let outcome else { throw OutboxError(.unavailable, "\(path): no epoch could be written") }
-            try renewToken(db, epoch: outcome.0.number, place.token)
-            return outcome
+            let token = try renewToken(db, epoch: outcome.0.number, place.token)
+            return (outcome.0, outcome.1, token)
         }
     }
 
@@ -145,7 +170,7 @@ final class OutboxDatabase: Sendable {
 
     /// A copy, a backup and what lost its write-ahead log go on under a new epoch: they might give numbers again that
     /// receivers know already.
-    private static func settleEpoch(_ db: Database, _ place: OutboxPlace) throws -> (Epoch, String?) {
+    private static func settleEpoch(_ db: Database, _ place: OutboxPlace, _ path: String) throws -> (Epoch, String?) {
         let row = try Row.fetchOne(
             db, sql: "SELECT number, text, machine, inode, is_open, token FROM epochs ORDER BY number DESC LIMIT 1")
         var renewal: String?
@@ -160,6 +185,7 @@ final class OutboxDatabase: Sendable {
                 renewal = "its write-ahead log is gone: what was committed last is lost"
             }
             if renewal == nil {
+                try CursorFile.adopt(beside: path, token: row.text(5) ?? "", db)
                 try db.execute(sql: "UPDATE epochs SET is_open = 1 WHERE number = ?", arguments: [number])
                 return (Epoch(number: number, text: text), nil)
             }
@@ -173,12 +199,14 @@ final class OutboxDatabase: Sendable {
     }
 
     /// The file knows both tokens while the database changes from one to the other, so that a crash is no restored backup.
-    private static func renewToken(_ db: Database, epoch: Int64, _ token: OutboxToken) throws {
+    @discardableResult
+    private static func renewToken(_ db: Database, epoch: Int64, _ token: OutboxToken) throws -> String {
         let next = randomEpoch()
         try token.write([try String.fetchOne(db, sql: "SELECT token FROM epochs WHERE number = \(epoch)") ?? "", next])
         try db.execute(sql: "PRAGMA synchronous = FULL")
         try db.execute(sql: "UPDATE epochs SET token = ? WHERE number = ?", arguments: [next, epoch])
         try token.write([next])
+        return next
     }
 
     /// 128 random bits as 32 hexadecimal digits.
@@ -230,8 +258,9 @@ final class OutboxDatabase: Sendable {
         return try pool.read(body)
     }
 
-    /// Waits until nobody reads and lets nobody begin.
+    /// Waits until nobody reads and lets nobody begin, nor note a cursor.
     private func endReading() {
+        cursors?.close()
         let begun = readers.withLock { count in
             defer { count = nil }
             return count ?? 0

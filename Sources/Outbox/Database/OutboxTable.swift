@@ -103,22 +103,40 @@ struct OutboxTable: Sendable {
         return try row.count(0)
     }
 
+    /// Whether a message ends where a cursor stands, and is the one that it means.
+    func holds(_ cursor: OutboxCursor, _ db: Database) throws -> Bool {
+        let row = try Row.fetchOne(
+            db,
+            sql: """
+                SELECT row, all_messages, all_events, all_bytes, epoch, sequence, again FROM \(name)
+                WHERE row = ? AND sequence IS NOT NULL
+                """, arguments: [cursor.mark.row])
+        guard let row, try OutboxTable.mark(row) == cursor.mark else { return false }
+        // One that is sent again does not move the sequence.
+        return row.integer(6) == 1
+            || row.integer(4) == cursor.sequence.epoch && row.integer(5) == Int64(clamping: cursor.sequence.number)
+    }
+
     /// The messages that end behind one row and not behind another, in order, as far as they fit.
     ///
     /// - Parameter bytes: after these no further one is read; one is always.
     func messages(after row: Int64, through last: Int64, limit: Int, bytes: Int, _ db: Database) throws
         -> [StoredMessage]
     {
-        let rows = try Row.fetchCursor(
-            db.cachedStatement(
-                sql: """
-                    SELECT \(OutboxTable.columns) FROM \(name)
-                    WHERE row > ? AND row <= ? AND sequence IS NOT NULL ORDER BY row LIMIT ?
-                    """), arguments: [row, last, limit])
+        let statement = try RowStatement(
+            db,
+            sql: """
+                SELECT \(OutboxTable.columns) FROM \(name)
+                WHERE row > ? AND row <= ? AND sequence IS NOT NULL ORDER BY row LIMIT ?
+                """)
         var messages: [StoredMessage] = []
         var size = 0
-        while size < bytes, let row = try rows.next() {
-            var message = try OutboxTable.message(row)
+        try statement.each {
+            try $0.bind(row)
+            try $0.bind(last)
+            try $0.bind(limit)
+        } _: { row in
+            var message = try OutboxTable.message(row, like: messages.last)
             if let first = row.integer(2), first < message.mark.row {
                 message.content.chunks =
                     try chunks(from: first, before: message.mark.row, lane: row.integer(1) ?? 0, db)
@@ -126,22 +144,28 @@ struct OutboxTable: Sendable {
             }
             size += message.content.size
             messages.append(message)
+            return size < bytes
         }
         return messages
     }
 
     private func chunks(from first: Int64, before row: Int64, lane: Int64, _ db: Database) throws -> [[UInt8]] {
-        let rows = try Row.fetchCursor(
-            db.cachedStatement(
-                sql: "SELECT bytes FROM \(name) WHERE row >= ? AND row < ? AND lane = ? ORDER BY row"),
-            arguments: [first, row, lane])
+        let statement = try RowStatement(
+            db, sql: "SELECT bytes FROM \(name) WHERE row >= ? AND row < ? AND lane = ? ORDER BY row")
         var chunks: [[UInt8]] = []
-        while let row = try rows.next() { chunks.append(row.bytes(0)) }
+        try statement.each {
+            try $0.bind(first)
+            try $0.bind(row)
+            try $0.bind(lane)
+        } _: { row in
+            chunks.append(row.bytes(0))
+            return true
+        }
         return chunks
     }
 
-    private static func message(_ row: Row) throws -> StoredMessage {
-        return StoredMessage(
+    private static func message(_ row: RowStatement.Columns, like last: StoredMessage?) throws -> StoredMessage {
+        StoredMessage(
             mark: OutboxMark(
                 row: try row.count(0), messages: try row.count(8), events: try row.count(9), bytes: try row.count(10)),
             sequence: OutboxSequence(
@@ -149,7 +173,8 @@ struct OutboxTable: Sendable {
             offset: Int(try row.count(5)), isAgain: row.integer(6) == 1, events: Int(try row.count(7)),
             time: row.integer(11) ?? 0, age: try row.count(12), topic: row.text(13), parts: [Int](stored: row.text(14)),
             content: OutboxContent(
-                head: row.bytes(16), tail: row.bytes(17), chunks: [row.bytes(18)],
+                head: row.bytes(16, likely: last?.content.head ?? []),
+                tail: row.bytes(17, likely: last?.content.tail ?? []), chunks: [row.bytes(18)],
                 trims: [OutboxChunk.Trim](stored: row.text(15))))
     }
 

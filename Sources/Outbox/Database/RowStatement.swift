@@ -32,6 +32,67 @@ import GRDBSQLite
         }
     }
 
+    /// Binds, runs it, and calls `body` with row after row until it says false.
+    func each(_ bind: (inout Binder) throws -> Void, _ body: (Columns) throws -> Bool) throws {
+        var binder = unsafe Binder(handle: handle)
+        unsafe sqlite3_reset(handle)
+        defer {
+            unsafe sqlite3_reset(handle)
+            unsafe sqlite3_clear_bindings(handle)
+        }
+        try bind(&binder)
+        while true {
+            let code = unsafe sqlite3_step(handle)
+            switch code {
+            case SQLITE_ROW: guard try body(unsafe Columns(handle: handle)) else { return }
+            case SQLITE_DONE: return
+            default:
+                throw DatabaseError(
+                    resultCode: ResultCode(rawValue: code),
+                    message: unsafe String(cString: sqlite3_errmsg(database.sqliteConnection)))
+            }
+        }
+    }
+
+    /// The row that a statement has come to; not to be kept for longer.
+    @safe struct Columns: StoredColumns {
+        private let handle: OpaquePointer
+
+        fileprivate init(handle: OpaquePointer) {
+            unsafe self.handle = handle
+        }
+
+        func integer(_ column: Int) -> Int64? {
+            let column = Int32(truncatingIfNeeded: column)
+            guard unsafe sqlite3_column_type(handle, column) == SQLITE_INTEGER else { return nil }
+            return unsafe sqlite3_column_int64(handle, column)
+        }
+
+        func text(_ column: Int) -> String? {
+            let column = Int32(truncatingIfNeeded: column)
+            guard unsafe sqlite3_column_type(handle, column) == SQLITE_TEXT else { return nil }
+            return unsafe withBytes(column) { unsafe String(decoding: $0, as: UTF8.self) }
+        }
+
+        func bytes(_ column: Int) -> [UInt8] {
+            unsafe withBytes(Int32(truncatingIfNeeded: column)) { unsafe [UInt8]($0) }
+        }
+
+        /// The same array again where it holds the same bytes, as what stands around events mostly does.
+        func bytes(_ column: Int, likely: [UInt8]) -> [UInt8] {
+            unsafe withBytes(Int32(truncatingIfNeeded: column)) { found in
+                unsafe found.elementsEqual(likely) ? likely : unsafe [UInt8](found)
+            }
+        }
+
+        private func withBytes<Value>(_ column: Int32, _ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+            // Nothing and no bytes are a null pointer.
+            let start = unsafe sqlite3_column_blob(handle, column)
+            let count = unsafe start == nil ? 0 : Int(sqlite3_column_bytes(handle, column))
+            return unsafe body(UnsafeRawBufferPointer(start: start, count: count))
+        }
+    }
+
     /// Takes the arguments in order.
     @safe struct Binder {
         fileprivate let handle: OpaquePointer
@@ -84,20 +145,27 @@ private var transient: sqlite3_destructor_type {
     unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 }
 
-extension Row {
-    /// Columns as they are stored: in a damaged file anything may stand anywhere.
-    func integer(_ column: Int) -> Int64? {
-        let value: DatabaseValue = self[column]
-        if case .int64(let number) = value.storage { return number }
-        return nil
-    }
+/// Columns as they are stored: in a damaged file anything may stand anywhere.
+protocol StoredColumns {
+    /// nil where it is no integer.
+    func integer(_ column: Int) -> Int64?
+}
 
+extension StoredColumns {
     /// A number that is counted with: far enough from the ends of what fits that sums of some never leave it.
     func count(_ column: Int, from least: Int64 = 0) throws -> Int64 {
         guard let number = integer(column), (least...OutboxLimits.most).contains(number) else {
             throw OutboxError(.damaged, "the outbox holds a number that nobody wrote")
         }
         return number
+    }
+}
+
+extension Row: StoredColumns {
+    func integer(_ column: Int) -> Int64? {
+        let value: DatabaseValue = self[column]
+        if case .int64(let number) = value.storage { return number }
+        return nil
     }
 
     func text(_ column: Int) -> String? {

@@ -68,7 +68,11 @@ extension [OutboxChunk.Trim] {
     var stored: String? { isEmpty ? nil : map { "\($0.fromEnd):\($0.count)" }.joined(separator: ",") }
 
     init(stored: String?) {
-        self = (stored ?? "").split(separator: ",").compactMap { pair in
+        guard let stored else {
+            self = []
+            return
+        }
+        self = stored.split(separator: ",").compactMap { pair in
             let numbers = pair.split(separator: ":").compactMap { Int($0) }
             guard numbers.count == 2, numbers.allSatisfy({ (0...Int(OutboxLimits.most)).contains($0) }) else {
                 return nil
@@ -83,7 +87,11 @@ extension [Int] {
     var stored: String? { isEmpty ? nil : map { "\($0)" }.joined(separator: ",") }
 
     init(stored: String?) {
-        self = (stored ?? "").split(separator: ",").compactMap { Int($0) }.filter {
+        guard let stored else {
+            self = []
+            return
+        }
+        self = stored.split(separator: ",").compactMap { Int($0) }.filter {
             (0...Int(OutboxLimits.most)).contains($0)
         }
     }
