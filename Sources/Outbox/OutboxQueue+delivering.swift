@@ -85,8 +85,11 @@ extension OutboxQueue {
 
     private func give(_ message: StoredMessage, _ state: inout State) -> OutboxMessage {
         var gap = OutboxQueue.gap(before: message, &state)
-        if let untold = state.untoldGap, !message.isAgain, untold.lowerBound < message.sequence.number {
-            gap = untold.lowerBound...message.sequence.number - 1
+        if let untold = state.untoldGap, !message.isAgain, untold.upperBound < message.sequence.number,
+            gap.map({ $0.lowerBound == untold.upperBound + 1 }) ?? true
+        {
+            // No more than was dropped: others may have gone between the one that was to say so and this one.
+            gap = untold.lowerBound...(gap?.upperBound ?? untold.upperBound)
             state.untoldGap = nil
         }
         if message.isDurable { state.read = message.mark }
@@ -183,7 +186,10 @@ extension OutboxQueue {
             state.counts.setAside += 1
             let given = state.given[place]
             // Whoever comes next says it, this message included.
-            if let gap = given.gap { state.untoldGap = gap }
+            if let gap = given.gap {
+                let last = max(gap.upperBound, given.message.sequence.number)
+                state.untoldGap = min(gap.lowerBound, state.untoldGap?.lowerBound ?? .max)...last
+            }
             state.letters.append(
                 DeadLetter(
                     number: 0, agent: 0, sequence: given.message.sequence, offset: given.offset, events: given.events,

@@ -166,6 +166,22 @@ struct DiskTests {
         queue.setAside(first.ticket, reason: "refused")
         #expect(try await queue.message().gap == 1...11)
     }
+
+    @Test("a gap that is told late does not name what went before it was told")
+    func lateGap() async throws {
+        let bench = try await OutboxBench()
+        let queue = try await bench.queue()
+        queue.append(1...10)
+        try await bench.status { $0.sequence == 10 }
+        _ = try await bench.outbox.discardWaiting(of: "a")
+        queue.append(11...13)
+        let first = try await queue.message()
+        let second = try await queue.message()
+        queue.setAside(first.ticket, reason: "refused")
+        queue.acknowledge(second.ticket)
+        #expect(second.gap == nil)
+        #expect(try await queue.message().gap == 1...11)
+    }
 }
 
 extension OutboxBench {
