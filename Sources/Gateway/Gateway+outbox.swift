@@ -100,7 +100,7 @@ extension Gateway {
                 "Messages wait for an agent that does not run; they stay until it runs again or they are discarded",
                 metadata: [
                     "agent": "\(status.agent)", "messages": "\(status.messages)",
-                    "to give them up": "sallyport outbox discard \(status.agent)",
+                    "to give them up": "sallyport outbox discard --waiting '\(status.agent)'",
                 ])
         }
     }

@@ -154,8 +154,9 @@ final class OutboxWriter {
         do {
             try write(shares, isFull: isFull)
         } catch {
-            fail(OutboxDatabase.failure(error, path: path))
+            // First, so that a file that is given up takes its row numbers and epochs out of what is put back.
             for share in shares { undo(share) }
+            fail(OutboxDatabase.failure(error, path: path))
             return
         }
         Failpoint.afterCommit.reach()

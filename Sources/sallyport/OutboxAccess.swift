@@ -70,11 +70,14 @@ struct OutboxAccess {
         return overview
     }
 
-    /// What waits for an agent, by its name in whatever case.
+    /// What waits for an agent, by its name; in whatever case where that means one only.
     func status(of agent: String) async throws -> OutboxStatus {
         let overview = try await overview()
         let wanted = agent.asciiLowercased
-        if let status = overview.agents.first(where: { $0.agent.asciiLowercased == wanted }) { return status }
+        let found = overview.agents.filter { $0.agent.asciiLowercased == wanted }
+        if let status = found.first(where: { $0.agent == agent }) ?? (found.count == 1 ? found.first : nil) {
+            return status
+        }
         // A file that cannot be read has no agents, which is no fault of the name.
         if let failure = overview.failure { throw Failure.failed("the outbox cannot be read now: \(failure)") }
         guard !overview.agents.isEmpty else { throw Failure.failed("no agent has an outbox yet") }
