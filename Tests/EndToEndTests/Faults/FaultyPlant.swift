@@ -126,7 +126,8 @@ extension Recorded {
     /// Counted as received although its answer was lost on the way: it was written down.
     var asReceived: Recorded {
         var received = self
-        received.status = 200
+        // What was answered with a refusal the gateway must send again.
+        if (status ?? 0) == 0 { received.status = 200 }
         return received
     }
 }
