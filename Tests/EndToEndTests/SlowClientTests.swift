@@ -31,7 +31,7 @@ struct SlowClientTests {
                             try await attack(
                                 SlowHTTPTest(
                                     mode: mode, connections: connections,
-                                    length: Extent.isAll ? 120 : mode == .reading ? 18 : 30),
+                                    length: Extent.isAll ? 120 : mode == .reading ? 25 : 30),
                                 "\(url):\(relay)\(path)", port)
                         }
                     }
