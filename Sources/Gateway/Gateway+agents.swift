@@ -37,7 +37,7 @@ extension Gateway {
         guard let agent = agents.removeValue(forKey: name) else { return }
         await agent.stop()
         await agent.task.value
-        if agent.isPublishing { await outbox.release(name) }
+        if agent.isPublishing { await outbox.release(name, isPaused: !isStopping) }
         logger.info("Agent stopped", metadata: ["agent": "\(name)"])
     }
 

@@ -60,6 +60,8 @@ package actor Gateway {
     var systemTask: Task<Void, Never>?
     var auditForwarding = AuditForwarding()
     var auditForwarders: [Task<Void, Never>] = []
+    /// Whether what ends, ends with the gateway.
+    private(set) var isStopping = false
     private(set) var isChanging = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
@@ -156,6 +158,7 @@ package actor Gateway {
         }
         await enterChange()
         defer { leaveChange() }
+        isStopping = true
         let serving = agents.values.filter { if case .restServer = $0.kind { true } else { false } }
         await stopAgents(serving.map(\.configuration.name))
         await stopDevices(Array(devices.keys))

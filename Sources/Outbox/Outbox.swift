@@ -77,8 +77,10 @@ package final class Outbox: Sendable {
     }
 
     /// The agent has ended: what it left waits for the next one of this name.
-    package func release(_ agent: String) async {
-        do { try await perform { $0.release(agent) } } catch {}
+    ///
+    /// - Parameter isPaused: whether the gateway goes on without it: then nothing becomes too old meanwhile.
+    package func release(_ agent: String, isPaused: Bool = false) async {
+        do { try await perform { $0.release(agent, isPaused: isPaused) } } catch {}
     }
 
     /// Commits what there is and closes the file. Nothing can be asked any more.

@@ -7,8 +7,10 @@ package struct OutboxError: Error, Sendable, Equatable, CustomStringConvertible 
         case damaged
         /// Something is not there that should be; what is known of it is to be read again.
         case inconsistent
-        /// No room, read-only, an I/O error: it may be better in a while.
+        /// Read-only, an I/O error: it may be better in a while.
         case unavailable
+        /// No room, which may be better in a while and leaves the connection as it was.
+        case full
         case noSuchAgent
         case noSuchMessage
         /// The agent runs.

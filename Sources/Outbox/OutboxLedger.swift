@@ -39,7 +39,11 @@ struct OutboxLedger {
     var queue: OutboxQueue?
     /// The last row, and what came with all.
     var end = OutboxMark()
+    /// The last row that the disk had when it was opened.
+    var opened = OutboxMark()
     var lanes: [Int: OpenLane] = [:]
+    /// Lanes whose message goes on although what it began with went another way, or is lost.
+    var cutLanes: Set<Int> = []
     /// Rows that are not needed any more, the oldest first.
     var deletable: [ClosedRange<Int64>] = []
     /// Chunks whose message went another way.
@@ -58,8 +62,9 @@ struct OutboxLedger {
 
     /// A row for what was appended.
     ///
-    /// - Returns: the row, and the message if one ends with it.
-    mutating func row(for chunk: OutboxChunk, age: Int64) -> (StoredRow, StoredMessage?) {
+    /// - Returns: the row, and the message if one ends with it; nil where there is nothing left to be kept.
+    mutating func row(for next: OutboxChunk, age: Int64) -> (StoredRow, StoredMessage?)? {
+        guard let chunk = goingOn(next) else { return nil }
         end.row += 1
         end.bytes += Int64(chunk.size)
         end.events += Int64(chunk.events)
@@ -92,21 +97,11 @@ struct OutboxLedger {
 
     /// The same where the disk is not to be had: the message if one ends with the chunk.
     mutating func message(inMemory next: OutboxChunk, epoch: String, age: Int64) -> StoredMessage? {
-        var chunk = next
+        if lanes[next.lane]?.isStored == true { leaveDisk(lane: next.lane, after: end.row) }
+        guard let chunk = goingOn(next) else { return nil }
         var lane =
             lanes.removeValue(forKey: chunk.lane)
             ?? OpenLane(first: end.row + 1, events: 0, chunks: [], bytes: 0, trims: [], isStored: false)
-        if lane.isStored, lane.first <= end.row {
-            if lane.chunks == nil {
-                // Only the disk has them: there they become a message when it can be written again.
-                lane = OpenLane(first: end.row + 1, events: 0, chunks: [], bytes: 0, trims: [], isStored: false)
-                // It stood between two events, and there is none before now.
-                if chunk.bytes.first == 0x2C { chunk.bytes.removeFirst() }
-            } else {
-                orphans.append((lane.first...end.row, chunk.lane))
-            }
-            lane.isStored = false
-        }
         lane.note(chunk)
         lane.chunks = (lane.chunks ?? []) + [chunk.bytes]
         guard chunk.isLast else {
@@ -120,6 +115,40 @@ struct OutboxLedger {
             content: OutboxContent(
                 head: chunk.head, tail: chunk.tail, chunks: lane.chunks ?? [], trims: lane.trims),
             isDurable: false, epochText: epoch)
+    }
+
+    /// The first of a message that is begun anew in its middle.
+    private mutating func goingOn(_ chunk: OutboxChunk) -> OutboxChunk? {
+        guard cutLanes.contains(chunk.lane) else { return chunk }
+        // Its end alone is no message.
+        guard chunk.events > 0 else {
+            if chunk.isLast { cutLanes.remove(chunk.lane) }
+            return nil
+        }
+        cutLanes.remove(chunk.lane)
+        var chunk = chunk
+        // It stood between two events, and there is none before now.
+        if chunk.bytes.first == 0x2C { chunk.bytes.removeFirst() }
+        return chunk
+    }
+
+    /// The disk has lost what came behind a row; with 0 there is another one, or none.
+    mutating func leaveDisk(after row: Int64) {
+        for (number, lane) in lanes where lane.isStored { leaveDisk(lane: number, after: row) }
+        orphans = orphans.filter { $0.rows.lowerBound <= row }
+    }
+
+    /// What is in memory of a message that grows goes on there; else what the disk has of it becomes a message of its own
+    /// when it can be written again, and the next chunk begins another.
+    private mutating func leaveDisk(lane number: Int, after row: Int64) {
+        guard var lane = lanes.removeValue(forKey: number) else { return }
+        guard lane.chunks != nil else {
+            cutLanes.insert(number)
+            return
+        }
+        if lane.first <= row { orphans.append((lane.first...row, number)) }
+        lane.isStored = false
+        lanes[number] = lane
     }
 
     // MARK: Deleting

@@ -85,11 +85,12 @@ extension OutboxQueue {
 
     private func give(_ message: StoredMessage, _ state: inout State) -> OutboxMessage {
         var gap = OutboxQueue.gap(before: message, &state)
-        if let untold = state.untoldGap, !message.isAgain, untold.upperBound < message.sequence.number,
-            gap.map({ $0.lowerBound == untold.upperBound + 1 }) ?? true
+        if let untold = state.untoldGap, !message.isAgain, untold.epoch == message.sequence.epoch,
+            untold.text == message.epochText, untold.range.upperBound < message.sequence.number,
+            gap.map({ $0.lowerBound == untold.range.upperBound + 1 }) ?? true
         {
             // No more than was dropped: others may have gone between the one that was to say so and this one.
-            gap = untold.lowerBound...(gap?.upperBound ?? untold.upperBound)
+            gap = untold.range.lowerBound...(gap?.upperBound ?? untold.range.upperBound)
             state.untoldGap = nil
         }
         if message.isDurable { state.read = message.mark }
@@ -100,8 +101,10 @@ extension OutboxQueue {
     }
 
     private static func gap(before message: StoredMessage, _ state: inout State) -> ClosedRange<UInt64>? {
-        guard !message.isAgain else { return nil }
         let number = message.sequence.number
+        guard !message.isAgain else {
+            return message.gap > 0 && message.gap < number ? number - message.gap...number - 1 : nil
+        }
         let last: UInt64
         if message.epochText != nil {
             last = state.announcedInMemory
@@ -188,7 +191,9 @@ extension OutboxQueue {
             // Whoever comes next says it, this message included.
             if let gap = given.gap {
                 let last = max(gap.upperBound, given.message.sequence.number)
-                state.untoldGap = min(gap.lowerBound, state.untoldGap?.lowerBound ?? .max)...last
+                let (epoch, text) = (given.message.sequence.epoch, given.message.epochText)
+                let earlier = state.untoldGap.flatMap { $0.epoch == epoch && $0.text == text ? $0.range : nil }
+                state.untoldGap = (epoch, text, min(gap.lowerBound, earlier?.lowerBound ?? .max)...last)
             }
             state.letters.append(
                 DeadLetter(

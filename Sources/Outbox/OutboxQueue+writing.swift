@@ -149,8 +149,9 @@ extension OutboxQueue {
         }
     }
 
-    /// The messages in memory only that were not given yet; the disk takes them over.
-    func takeInMemory() -> [StoredMessage] {
+    /// The messages in memory only that were not given yet, for the disk to take them over; and up to which of them the
+    /// receiver needs no word of a gap.
+    func takeInMemory() -> (messages: [StoredMessage], announced: UInt64) {
         state.withLock { state in
             let messages = Array(state.tail.filter { !$0.isDurable })
             let rest = state.tail.filter(\.isDurable)
@@ -159,8 +160,20 @@ extension OutboxQueue {
             state.inMemoryOnly = 0
             state.inMemoryEvents = 0
             state.inMemoryBytes = 0
-            if let last = messages.last, last.epochText != nil { state.announcedInMemory = last.sequence.number }
-            return messages
+            let announced = state.announcedInMemory
+            if let last = messages.last(where: { !$0.isAgain }) { state.announcedInMemory = last.sequence.number }
+            return (messages, announced)
+        }
+    }
+
+    /// What was dropped behind the last message in memory is told otherwise.
+    ///
+    /// - Returns: how many.
+    func tellInMemory(through sequence: UInt64) -> UInt64 {
+        state.withLock { state in
+            guard sequence > state.announcedInMemory else { return 0 }
+            defer { state.announcedInMemory = sequence }
+            return sequence - state.announcedInMemory
         }
     }
 
@@ -261,12 +274,12 @@ extension OutboxQueue {
         wake?()
     }
 
-    /// The disk is lost: what is in memory of it goes on from there.
-    func leaveDisk(epoch: (Int64) -> String) {
+    /// The disk has lost what came behind a row, with 0 all: what is in memory of that goes on from there.
+    func leaveDisk(after row: Int64, epoch: (Int64) -> String) {
         state.withLock { state in
             func keep(_ message: StoredMessage) -> StoredMessage {
                 var message = message
-                guard message.isDurable else { return message }
+                guard message.isDurable, message.mark.row > row else { return message }
                 message.isDurable = false
                 message.epochText = epoch(message.sequence.epoch)
                 // Of another count than what is in memory only.
@@ -274,13 +287,14 @@ extension OutboxQueue {
                 return message
             }
             for place in state.given.indices { state.given[place].message = keep(state.given[place].message) }
-            let start = state.startRow
+            let start = max(state.startRow, row)
             let read = state.fromDisk.filter { $0.mark.row > start }.map(keep)
             let known = read.last?.mark.row ?? start
             let newest = state.tail.filter { !$0.isDurable || $0.mark.row > known }.map(keep)
             state.fromDisk = []
             state.tail = Deque(read + newest)
             state.tailBytes = state.tail.reduce(0) { $0 + $1.content.size }
+            state.tailFloor = min(state.tailFloor, row)
             state.inMemoryOnly = state.tail.count
             state.inMemoryEvents = state.tail.reduce(0) { $0 + $1.events }
             state.inMemoryBytes = state.tailBytes
@@ -291,12 +305,26 @@ extension OutboxQueue {
                 letter.epochText = letter.epochText ?? epoch(letter.sequence.epoch)
                 return letter
             }
-            state.cuts = []
-            for place in state.given.indices where state.given[place].progress == .held {
+            state.cuts = state.cuts.filter { $0.row <= row }
+            for place in state.given.indices
+            where state.given[place].progress == .held && state.given[place].message.mark.row > row {
                 state.given[place].progress = .toSend
                 state.toSend += 1
             }
-            state.isHeld = false
+            state.isHeld = state.given.contains { $0.progress == .held }
+        }
+    }
+
+    /// The disk is the one it was, but for what came behind a row.
+    func goOn(through end: OutboxMark) {
+        state.withLock { state in
+            func atMost(_ mark: OutboxMark) -> OutboxMark { mark.row > end.row ? end : mark }
+            state.read = atMost(state.read)
+            state.floor = atMost(state.floor)
+            state.cursor.mark = atMost(state.cursor.mark)
+            state.nothingUntil = 0
+            state.disk += 1
+            state.fromDisk = []
         }
     }
 
@@ -317,7 +345,7 @@ extension OutboxQueue {
         }
     }
 
-    /// What is in memory only, of an earlier queue of this agent or from before the disk was lost.
+    /// What is in memory only, of an earlier queue of this agent or because the disk does not take it over.
     func take(inMemory messages: [StoredMessage], sequence: UInt64) {
         let wake = state.withLock { state in
             state.announcedInMemory = sequence
@@ -341,8 +369,10 @@ extension OutboxQueue {
                 waiting.append(given.message)
             }
             let rest = waiting + state.tail.filter { !$0.isDurable }
-            let first = rest.first?.sequence.number ?? (state.announcedInMemory + 1)
-            return (rest, first - 1)
+            // What was given already had its gap then, and has it again.
+            guard let first = waiting.first(where: { !$0.isAgain }) else { return (rest, state.announcedInMemory) }
+            let gap = state.given.first { $0.message.sequence == first.sequence && $0.gap != nil }?.gap
+            return (rest, (gap?.lowerBound ?? first.sequence.number) - 1)
         }
     }
 

@@ -116,8 +116,8 @@ package final class OutboxQueue: Sendable {
         var announced = OutboxSequence(epoch: 0, number: 0)
         /// The same, of messages that are in memory only.
         var announcedInMemory: UInt64 = 0
-        /// A gap that the message which was to say so does not, because it was set aside.
-        var untoldGap: ClosedRange<UInt64>?
+        /// A gap that the message which was to say so does not, because it was set aside; and of which epoch.
+        var untoldGap: (epoch: Int64, text: String?, range: ClosedRange<UInt64>)?
         var fromDisk: Deque<StoredMessage> = []
         /// The newest messages; all that end behind `tailFloor`.
         var tail: Deque<StoredMessage> = []

@@ -8,16 +8,12 @@ extension OutboxWriter {
 
     func attach(_ agent: String, _ options: OutboxOptions) throws -> OutboxQueue {
         release(agent)
-        if ledgers[agent] == nil {
-            var record = newRecord(agent)
-            if database != nil, failure == nil {
-                try load(&record)
-            } else {
-                ledgers[agent] = OutboxLedger(record: record)
-            }
-        }
+        var ledger = try ledgers[agent] ?? newLedger(agent)
         let queue = OutboxQueue(agent: agent, options: options, exchange: exchange)
-        guard var ledger = ledgers[agent] else { return queue }
+        ledger.record.endPause(at: ages.now, end: ledger.end.row)
+        if let database, failure == nil {
+            try database.commit(isSynced: false) { [record = ledger.record] db in try OutboxDatabase.save(record, db) }
+        }
         ledger.queue = queue
         begin(ledger)
         queue.take(inMemory: ledger.left.messages, sequence: ledger.left.announced)
@@ -26,8 +22,19 @@ extension OutboxWriter {
         return queue
     }
 
+    private func newLedger(_ agent: String) throws -> OutboxLedger {
+        let record = newRecord(agent)
+        guard let database, failure == nil else { return OutboxLedger(record: record) }
+        var ledger: OutboxLedger?
+        try database.commit(isSynced: true) { db in ledger = try load(record, .other, db) }
+        exchange.state.withLock { $0.tables[agent] = record.table }
+        return ledger ?? OutboxLedger(record: record)
+    }
+
     /// What an agent leaves goes to the disk, also where it was to be in memory only: nobody else will hold it.
-    func release(_ agent: String) {
+    ///
+    /// - Parameter isPaused: whether the gateway goes on without it, and `max-age` does not.
+    func release(_ agent: String, isPaused: Bool = false) {
         guard let ending = ledgers[agent], let queue = ending.queue else { return }
         commit(withRows: true)
         // What a publisher that ended badly left open: a next one of this lane is another message.
@@ -41,14 +48,15 @@ extension OutboxWriter {
         guard var ledger = ledgers[agent], let queue = ledger.queue else { return }
         let (messages, announced) = queue.close()
         ledger.queue = nil
+        if isPaused { ledger.record.pausedAt = ages.now }
         ledger.left = OutboxLedger.Left(messages: messages, announced: announced)
         ledgers[agent] = ledger
-        guard !messages.isEmpty else { return }
         do {
-            try store(messages, of: &ledger)
-            ledger.left = OutboxLedger.Left(announced: ledger.sequenceInMemory)
+            try store(messages, announced: announced, of: &ledger)
+            if !messages.isEmpty { ledger.left = OutboxLedger.Left(announced: ledger.sequenceInMemory) }
             ledgers[agent] = ledger
         } catch {
+            guard !messages.isEmpty else { return }
             logger.error(
                 "Messages that are in memory only could not be written down",
                 metadata: [
@@ -61,12 +69,20 @@ extension OutboxWriter {
     /// Of no publisher: whole messages that come between the chunks of others.
     private static let ownLane = -1
 
-    func store(_ messages: [StoredMessage], of ledger: inout OutboxLedger) throws {
-        guard !messages.isEmpty else { return }
+    /// Writes messages down that were in memory only, and what is known of their agent.
+    ///
+    /// - Parameter announced: up to which of them the receiver needs no word of a gap.
+    func store(_ messages: [StoredMessage], announced: UInt64, of ledger: inout OutboxLedger) throws {
         guard let database else { throw OutboxError(.unavailable, "\(path) is not open") }
         var changed = ledger
+        var told = announced
         let epochs = try epochNumbers(for: messages.compactMap(\.epochText))
         let rows = messages.map { message -> StoredRow in
+            var gap = message.gap
+            if !message.isAgain {
+                gap = message.sequence.number > told ? message.sequence.number - told - 1 : 0
+                told = max(told, message.sequence.number)
+            }
             changed.end.row += 1
             changed.end.messages += 1
             changed.end.events += Int64(message.events)
@@ -74,12 +90,12 @@ extension OutboxWriter {
             return StoredRow(
                 mark: changed.end, lane: OutboxWriter.ownLane, first: changed.end.row,
                 sequence: OutboxSequence(epoch: epochs[message.epochText ?? ""] ?? 0, number: message.sequence.number),
-                offset: message.offset, isAgain: true, events: message.events, time: message.time, age: message.age,
+                offset: message.offset, isAgain: true, gap: gap, events: message.events, time: message.time, age: message.age,
                 topic: message.topic, parts: message.parts, head: message.content.head, tail: message.content.tail,
                 trims: [], bytes: message.content.body)
         }
         changed.record.openFrom = changed.openFrom
-        try database.commit(isSynced: true) { db in
+        try database.commit(isSynced: !rows.isEmpty) { db in
             try changed.record.table.insert(rows, db)
             try OutboxDatabase.save(changed.record, db)
         }
@@ -129,6 +145,7 @@ extension OutboxWriter {
                 events: Int(clamping: ledger.end.events - cursor.events),
                 bytes: Int(clamping: ledger.end.bytes - cursor.bytes), counts: OutboxQueue.Counts())
         let options = ledger.queue?.options
+        let isInMemory = options?.durability == .memory
         return OutboxStatus(
             agent: ledger.record.name, isRunning: ledger.queue != nil, messages: depth.messages, events: depth.events,
             bytes: depth.bytes, maxBytes: options?.maxBytes, whenFull: options?.whenFull.rawValue,
@@ -137,8 +154,10 @@ extension OutboxWriter {
             secondsToFull: ledger.growth.rate > 1
                 ? options.map { Double(max(0, $0.maxBytes - depth.bytes)) / ledger.growth.rate } : nil,
             deadLetters: ledger.letters, droppedMessages: ledger.record.droppedMessages,
-            droppedEvents: ledger.record.droppedEvents, epoch: exchange.epochText(ledger.record.next.epoch),
-            sequence: ledger.record.next.number - 1, committedEvents: ledger.end.events)
+            droppedEvents: ledger.record.droppedEvents,
+            epoch: isInMemory ? memoryEpoch : exchange.epochText(ledger.record.next.epoch),
+            sequence: isInMemory ? ledger.sequenceInMemory : ledger.record.next.number - 1,
+            committedEvents: ledger.end.events)
     }
 
     private func oldestAge(_ ledger: OutboxLedger, _ depth: OutboxQueue.Depth) -> Int64? {

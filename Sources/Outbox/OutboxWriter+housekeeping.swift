@@ -20,7 +20,7 @@ extension OutboxWriter {
         guard failure == nil, database != nil else {
             for (name, ledger) in ledgers {
                 guard let queue = ledger.queue else { continue }
-                countDroppedInMemory(name, queue)
+                countDroppedInMemory(name, queue, .full)
                 queue.nudge()
             }
             return
@@ -34,9 +34,10 @@ extension OutboxWriter {
             ledgers[name]?.lastBytes = bytes
             let options = queue.options
             let oldest = ages.now - options.maxAge.components.seconds
-            drop(name) { facts, _ in facts.age < oldest }
+            drop(name, .old) { facts, _ in ledger.record.isOlder(facts, than: oldest) }
+            countDroppedInMemory(name, queue, .full)
             queue.dropInMemory(olderThan: oldest)
-            countDroppedInMemory(name, queue)
+            countDroppedInMemory(name, queue, .old)
             if ledger.isDropping, queue.depth.bytes <= options.maxBytes / 2 { ledgers[name]?.isDropping = false }
         }
         let end = ContinuousClock.now + OutboxWriter.deletingTime
@@ -48,12 +49,12 @@ extension OutboxWriter {
         shrink()
     }
 
-    private func countDroppedInMemory(_ name: String, _ queue: OutboxQueue) {
+    private func countDroppedInMemory(_ name: String, _ queue: OutboxQueue, _ why: DropReason) {
         let dropped = queue.takeDroppedInMemory()
         guard dropped.messages > 0, var ledger = ledgers[name] else { return }
         ledger.record.droppedMessages += Int64(dropped.messages)
         ledger.record.droppedEvents += Int64(dropped.events)
-        tellDrop(&ledger)
+        tellDrop(&ledger, why)
         ledgers[name] = ledger
     }
 
@@ -123,8 +124,7 @@ extension OutboxWriter {
         guard inode != logInode else { return }
         logger.error("The outbox's write-ahead log was deleted or replaced while it was in use; it is made anew")
         do throws(OutboxError) {
-            try reopen(database)
-            if let database = self.database { try adopt(database) }
+            try adopt(reopen(database))
         } catch {
             fail(error)
         }

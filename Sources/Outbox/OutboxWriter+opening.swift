@@ -28,28 +28,65 @@ extension OutboxWriter {
         }
     }
 
+    /// How a database that is opened stands to what is known of the agents.
+    enum Continuity {
+        /// It is the one it was.
+        case same
+        /// It is the one it was, but what was committed last may be missing.
+        case cut
+        /// Its rows are others: what is known of the agents says nothing about it.
+        case other
+    }
+
+    private func continuity(of epoch: OutboxDatabase.Epoch, _ epochs: [Int64: String]) -> Continuity {
+        guard let knownEpoch else { return .other }
+        // Not by their numbers: those of two databases both begin with 1.
+        if epoch.text == knownEpoch.text { return .same }
+        return epochs.values.contains(knownEpoch.text) ? .cut : .other
+    }
+
+    /// Goes on with a database that was just opened, or is used again: what is known of the agents is made what the disk says,
+    /// and it gets what is in memory only. All of it, or the database is not open.
     func adopt(_ database: OutboxDatabase) throws(OutboxError) {
         do {
             let records = try database.records()
             let epochs = try database.epochs()
             let letters = try database.letterCounts()
+            let continuity = continuity(of: database.epoch, epochs)
             if ledgers.isEmpty, let last = records.max(by: { $0.age < $1.age }) {
                 ages = AgeClock(age: last.age, time: last.ageTime)
             }
+            if continuity == .other { leaveDisk() }
             self.database = database
+            let names = Set(records.map(\.name)).union(ledgers.keys)
+            var loaded: [String: OutboxLedger] = [:]
+            try database.commit(isSynced: true) { db in
+                for name in names.sorted() {
+                    let record = records.first { $0.name == name } ?? newRecord(name, numbers: records.map(\.number))
+                    var ledger = try load(record, continuity, db)
+                    (ledger.letters, ledger.letterBytes) = letters[record.number] ?? (0, 0)
+                    loaded[name] = ledger
+                }
+            }
+            let earlierEpochs = exchange.state.withLock { $0.epochs }
+            for ledger in loaded.values {
+                switch continuity {
+                case .same: break
+                case .cut:
+                    ledger.queue?.leaveDisk(after: ledger.opened.row) { earlierEpochs[$0] ?? "" }
+                    ledger.queue?.goOn(through: ledger.opened)
+                case .other: begin(ledger)
+                }
+            }
+            ledgers = loaded
+            knownEpoch = database.epoch
+            // Last: whoever sends reads from it as soon as it is there.
             exchange.state.withLock { state in
                 state.database = database
                 state.epochs = epochs
-                state.tables = [:]
+                state.tables = loaded.mapValues(\.record.table)
             }
-            let names = Set(records.map(\.name)).union(ledgers.keys)
-            for name in names.sorted() {
-                var record = records.first { $0.name == name } ?? newRecord(name, numbers: records.map(\.number))
-                try load(&record)
-                let own = letters[record.number] ?? (0, 0)
-                ledgers[name]?.letters = own.count
-                ledgers[name]?.letterBytes = own.bytes
-            }
+            for name in Array(ledgers.keys) { try rejoin(name) }
             logInode = OutboxWriter.inode(of: path + "-wal")
         } catch {
             self.database = nil
@@ -58,7 +95,8 @@ extension OutboxWriter {
         }
         if let renewal = database.renewal {
             logger.warning(
-                "The outbox counts anew", metadata: ["reason": "\(renewal)", "epoch": "\(database.epoch.text)"])
+                "The outbox begins a new epoch: receivers see sequences from 1 again",
+                metadata: ["reason": "\(renewal)", "epoch": "\(database.epoch.text)"])
         }
     }
 
@@ -69,54 +107,66 @@ extension OutboxWriter {
             next: OutboxSequence(epoch: database?.epoch.number ?? 1, number: 1))
     }
 
-    /// Makes the ledger of an agent what the disk says, and messages of the chunks that a crash left.
-    func load(_ record: inout AgentRecord) throws {
-        guard let database else { return }
-        let earlier = ledgers[record.name]
+    /// The ledger of an agent as the disk says, and messages of the chunks that a crash left.
+    func load(_ stored: AgentRecord, _ continuity: Continuity, _ db: Database) throws -> OutboxLedger {
+        guard let database else { throw OutboxError(.unavailable, "\(path) is not open") }
+        var record = stored
+        var earlier = ledgers[record.name]
+        let table = record.table
+        try table.create(db)
+        let last = try table.end(db)
         if record.next.epoch != database.epoch.number {
             record.next = OutboxSequence(epoch: database.epoch.number, number: 1)
         }
-        if let earlier, earlier.record.next.epoch == record.next.epoch {
-            record.next.number = max(record.next.number, earlier.record.next.number)
-            record.droppedMessages = max(record.droppedMessages, earlier.record.droppedMessages)
-            record.droppedEvents = max(record.droppedEvents, earlier.record.droppedEvents)
-            if earlier.record.cursor.mark.row > record.cursor.mark.row { record.cursor = earlier.record.cursor }
+        if let known = earlier?.record, continuity != .other {
+            if continuity == .same { record.next.number = max(record.next.number, known.next.number) }
+            record.droppedMessages = max(record.droppedMessages, known.droppedMessages)
+            record.droppedEvents = max(record.droppedEvents, known.droppedEvents)
+            if known.cursor.mark.row > record.cursor.mark.row {
+                record.cursor.sequence = known.cursor.sequence
+                record.cursor.mark = known.cursor.mark
+            }
+            (record.pausedAt, record.rest, record.restRow) = (known.pausedAt, known.rest, known.restRow)
+        }
+        if earlier?.queue == nil, movesDamagedAside { record.pausedAt = record.pausedAt ?? ages.now }
+        if continuity == .cut {
+            let end = max(last?.row ?? 0, stored.cursor.mark.row)
+            if record.cursor.mark.row > end { record.cursor.mark = last ?? stored.cursor.mark }
+            earlier?.leaveDisk(after: end)
         }
         var ledger = OutboxLedger(record: record)
-        ledger.queue = earlier?.queue
-        ledger.sequenceInMemory = earlier?.sequenceInMemory ?? 0
-        ledger.left = earlier?.left ?? OutboxLedger.Left()
-        ledger.meter = earlier?.meter ?? RateMeter()
-        ledger.letters = earlier?.letters ?? 0
-        ledger.letterBytes = earlier?.letterBytes ?? 0
-        // What grows in memory goes to the disk with all it has, and on there.
-        let grown = earlier?.lanes.filter { !$0.value.isStored } ?? [:]
-        // What grows there already goes on.
-        ledger.lanes = earlier?.lanes.filter(\.value.isStored) ?? [:]
-        let table = record.table
-        let orphans = earlier?.orphans ?? []
-        let age = ages.now
-        try database.commit(isSynced: true) { db in
-            try table.create(db)
-            for orphan in orphans { try table.deleteLoose(orphan.rows, lane: orphan.lane, db) }
-            ledger.end = record.cursor.mark
-            if let end = try table.end(db), end.row > ledger.end.row { ledger.end = end }
-            let end = ledger.end, cursor = record.cursor.mark
-            guard end.messages >= cursor.messages, end.events >= cursor.events, end.bytes >= cursor.bytes else {
-                throw OutboxError(.damaged, "\(path): what agent \(record.name) has delivered is more than it has")
-            }
-            try freeze(
-                table.loose(from: record.openFrom, db).filter { ledger.lanes[$0.key] == nil }, &ledger, table, age,
-                db)
-            for (number, lane) in grown { try write(lane, number, &ledger, table, age, db) }
-            ledger.record.openFrom = ledger.openFrom
-            ledger.deletedThrough = try table.firstRow(db).map { $0 - 1 } ?? record.cursor.mark.row
-            try OutboxDatabase.save(ledger.record, db)
+        ledger.end = record.cursor.mark
+        if let last, last.row > ledger.end.row { ledger.end = last }
+        ledger.opened = ledger.end
+        if let earlier {
+            ledger.queue = earlier.queue
+            ledger.sequenceInMemory = earlier.sequenceInMemory
+            ledger.left = earlier.left
+            ledger.meter = earlier.meter
+            ledger.growth = earlier.growth
+            ledger.lastBytes = earlier.lastBytes
+            ledger.isDropping = earlier.isDropping
+            ledger.cutLanes = earlier.cutLanes
+            // What grows there already goes on.
+            ledger.lanes = earlier.lanes.filter(\.value.isStored)
+            for orphan in earlier.orphans { try table.deleteLoose(orphan.rows, lane: orphan.lane, db) }
         }
+        let end = ledger.end, cursor = record.cursor.mark
+        guard end.messages >= cursor.messages, end.events >= cursor.events, end.bytes >= cursor.bytes else {
+            throw OutboxError(.damaged, "\(path): what agent \(record.name) has delivered is more than it has")
+        }
+        let age = ages.now
+        try freeze(
+            table.loose(from: record.openFrom, db).filter { ledger.lanes[$0.key] == nil }, &ledger, table, age, db)
+        // What grows in memory goes to the disk with all it has, and on there.
+        for (number, lane) in earlier?.lanes.filter({ !$0.value.isStored }) ?? [:] {
+            try write(lane, number, &ledger, table, age, db)
+        }
+        ledger.record.openFrom = ledger.openFrom
+        ledger.deletedThrough = try table.firstRow(db).map { $0 - 1 } ?? record.cursor.mark.row
+        try OutboxDatabase.save(ledger.record, db)
         ledger.delete(through: record.cursor.mark.row)
-        record = ledger.record
-        ledgers[record.name] = ledger
-        exchange.state.withLock { $0.tables[record.name] = table }
+        return ledger
     }
 
     /// Makes the chunks that were in memory one on the disk.
@@ -170,37 +220,33 @@ extension OutboxWriter {
                 metadata: ["reason": "\(error)"])
         }
         failure = error
-        if error.code == .damaged { loseDatabase(error) }
+        if error.code == .damaged, knownEpoch != nil { loseDatabase(error) }
     }
 
     /// What cannot be read any more is moved aside and another one begun.
     func loseDatabase(_ error: OutboxError, isMovedAside: Bool = true) {
-        guard let lost = database else { return }
-        let epochs = exchange.state.withLock { $0.epochs }
-        for name in Array(ledgers.keys) {
-            guard var ledger = ledgers[name] else { continue }
-            ledger.queue?.leaveDisk { epochs[$0] ?? "" }
-            // What they held is gone with the file.
-            ledger.lanes = ledger.lanes.filter { $0.value.chunks != nil }.mapValues { lane in
-                var lane = lane
-                lane.isStored = false
-                return lane
-            }
-            ledger.orphans = []
-            // The next database has an epoch of its own, and may give it the same number.
-            ledger.record.next = OutboxSequence(epoch: 0, number: 1)
-            ledgers[name] = ledger
-        }
+        leaveDisk()
+        database?.abandon()
         database = nil
         exchange.state.withLock { $0.database = nil }
-        lost.abandon()
         do throws(OutboxError) {
             if isMovedAside { try quarantine(error) }
             try adopt(OutboxDatabase(path: path, machine: machine))
-            for ledger in ledgers.values { begin(ledger) }
             failure = nil
         } catch {
             failure = error
+        }
+    }
+
+    /// The database is lost: what is in memory of it goes on from there.
+    private func leaveDisk() {
+        let epochs = exchange.state.withLock { $0.epochs }
+        knownEpoch = nil
+        for name in Array(ledgers.keys) {
+            ledgers[name]?.queue?.leaveDisk(after: 0) { epochs[$0] ?? "" }
+            ledgers[name]?.leaveDisk(after: 0)
+            // The next database has an epoch of its own, and may give it the same number.
+            ledgers[name]?.record.next = OutboxSequence(epoch: 0, number: 1)
         }
     }
 
@@ -215,7 +261,7 @@ extension OutboxWriter {
 
     private func quarantine(_ error: OutboxError) throws(OutboxError) {
         let aside = "\(path).damaged-\(WallClock.milliseconds)"
-        guard unsafe rename(path, aside) == 0 else {
+        guard unsafe rename(path, aside) == 0 || errno == ENOENT else {
             throw OutboxError(.unavailable, "\(error), and it cannot be moved aside")
         }
         for ending in ["-wal", "-shm"] { unsafe rename(path + ending, aside + ending) }
@@ -231,10 +277,12 @@ extension OutboxWriter {
         retryAt = .now + OutboxWriter.retryPause
         do throws(OutboxError) {
             if let error = roomProblem(beyond: reserve / 8) { throw error }
-            if let database, failure?.isFull == false { try reopen(database) }
-            let isNew = database == nil
-            if let database { try adopt(database) } else { try open() }
-            for name in Array(ledgers.keys) { try rejoin(name, isNew: isNew) }
+            if let database {
+                // A disk that was full leaves the connection as it was.
+                try adopt(failure?.code == .full ? database : reopen(database))
+            } else {
+                try open()
+            }
             failure = nil
             logger.notice("The outbox is written again")
         } catch {
@@ -248,16 +296,17 @@ extension OutboxWriter {
     }
 
     /// The agent's queue goes on with the disk, which gets what was in memory only meanwhile.
-    private func rejoin(_ name: String, isNew: Bool) throws(OutboxError) {
+    private func rejoin(_ name: String) throws {
         guard var ledger = ledgers[name], let queue = ledger.queue else { return }
-        if isNew { begin(ledger) }
         if queue.options.durability != .memory {
-            let messages = queue.takeInMemory()
+            let (messages, announced) = queue.takeInMemory()
+            // There is none in memory any more that would say so.
+            ledger.record.next.number += queue.tellInMemory(through: ledger.sequenceInMemory)
             do {
-                try store(messages, of: &ledger)
+                if !messages.isEmpty { try store(messages, announced: announced, of: &ledger) }
             } catch {
-                queue.take(inMemory: messages, sequence: ledger.sequenceInMemory)
-                throw OutboxDatabase.failure(error, path: path)
+                queue.take(inMemory: messages, sequence: announced)
+                throw error
             }
             ledgers[name] = ledger
         }
@@ -265,13 +314,11 @@ extension OutboxWriter {
     }
 
     /// Closes and opens the same file again: what an I/O error or a lost log leaves of a connection is not trusted.
-    func reopen(_ old: OutboxDatabase) throws(OutboxError) {
+    func reopen(_ old: OutboxDatabase) throws(OutboxError) -> OutboxDatabase {
         old.close()
         database = nil
         exchange.state.withLock { $0.database = nil }
-        let database = try OutboxDatabase(path: path, machine: machine)
-        self.database = database
-        logInode = OutboxWriter.inode(of: path + "-wal")
+        return try OutboxDatabase(path: path, machine: machine)
     }
 
     /// Why nothing is to be written, although it could: others need the rest of the disk.
@@ -283,7 +330,7 @@ extension OutboxWriter {
         let free = Int64(clamping: facts.f_bavail).multipliedReportingOverflow(by: Int64(clamping: facts.f_frsize))
         guard !free.overflow, free.partialValue < reserve + more else { return nil }
         return OutboxError(
-            .unavailable,
+            .full,
             "the disk of \(path) is nearly full: \(free.partialValue >> 20) MiB are free, and \(reserve >> 20) MiB are left to "
                 + "the audit log and others")
     }
@@ -297,9 +344,4 @@ extension OutboxWriter {
         var facts = stat()
         return unsafe stat(path, &facts) == 0 ? UInt64(facts.st_ino) : nil
     }
-}
-
-extension OutboxError {
-    /// The disk has no room, which passes, and leaves the connection as it was.
-    var isFull: Bool { description.contains("full") }
 }

@@ -23,6 +23,8 @@ final class OutboxWriter {
     let logger: Logger
 
     var database: OutboxDatabase?
+    /// Of the database that the ledgers speak of, also where it is not open at present.
+    var knownEpoch: OutboxDatabase.Epoch?
     /// By agent's name.
     var ledgers: [String: OutboxLedger] = [:]
     var ages = AgeClock(age: 0, time: WallClock.milliseconds)
@@ -165,7 +167,7 @@ final class OutboxWriter {
         for share in shares where !share.rows.isEmpty && failure == nil {
             guard let queue = share.ledger.queue, queue.isOver else { continue }
             let cap = queue.dropTarget
-            drop(share.name) { _, waiting in waiting > cap }
+            drop(share.name, .full) { _, waiting in waiting > cap }
         }
     }
 
@@ -174,7 +176,7 @@ final class OutboxWriter {
         for pending in share.taken.pending {
             switch pending {
             case .chunk(let chunk):
-                let (row, message) = share.ledger.row(for: chunk, age: age)
+                guard let (row, message) = share.ledger.row(for: chunk, age: age) else { continue }
                 share.rows.append(row)
                 if chunk.isLast { share.messages.append(message) }
             case .dropped(let messages, let events): count(dropped: messages, events: events, &share.ledger)
@@ -209,7 +211,7 @@ final class OutboxWriter {
         if isNumbered { ledger.record.next.number += UInt64(clamping: messages) }
         ledger.record.droppedMessages += Int64(messages)
         ledger.record.droppedEvents += Int64(events)
-        tellDrop(&ledger)
+        tellDrop(&ledger, .full)
     }
 
     private func write(_ shares: [Share], isFull: Bool) throws {
@@ -237,6 +239,7 @@ final class OutboxWriter {
 
     private func finish(_ share: Share) {
         var ledger = share.ledger
+        ledger.meter.add(share.inMemory.reduce(0) { $0 + $1.content.size })
         let cursor = ledger.record.cursor.mark.row
         ledger.delete(through: cursor)
         ledger.meter.add(share.rows.reduce(0) { $0 + $1.bytes.count })
@@ -266,7 +269,7 @@ final class OutboxWriter {
 
     /// Drops messages from the oldest on, as long as a condition holds for one and the bytes that wait with it; the newest
     /// always stays.
-    func drop(_ name: String, while isDropped: (OutboxTable.Facts, Int) -> Bool) {
+    func drop(_ name: String, _ why: DropReason, while isDropped: (OutboxTable.Facts, Int) -> Bool) {
         guard let database, let ledger = ledgers[name], let queue = ledger.queue else { return }
         let (start, waiting) = queue.dropStart
         var floor: OutboxMark?
@@ -289,20 +292,39 @@ final class OutboxWriter {
         ledger.record.droppedMessages += dropped.messages
         ledger.record.droppedEvents += dropped.events
         ledger.delete(dropped.rows)
-        tellDrop(&ledger)
+        tellDrop(&ledger, why)
         ledgers[name] = ledger
     }
 
-    func tellDrop(_ ledger: inout OutboxLedger) {
+    enum DropReason {
+        case full
+        case old
+    }
+
+    func tellDrop(_ ledger: inout OutboxLedger, _ why: DropReason) {
         guard !ledger.isDropping else { return }
         ledger.isDropping = true
         let options = ledger.queue?.options ?? OutboxOptions()
-        logger.warning(
-            "Messages are dropped: the outbox is full or they are too old",
-            metadata: [
-                "agent": "\(ledger.record.name)", "max-bytes": "\(options.maxBytes)",
-                "when-full": "\(options.whenFull.rawValue)",
-            ])
+        switch why {
+        case .full where failure != nil || options.durability == .memory:
+            logger.warning(
+                "Messages are dropped: they are in memory only, which holds no more of them",
+                metadata: [
+                    "agent": "\(ledger.record.name)", "when-full": "\(options.whenFull.rawValue)",
+                    "bytes": "\(min(options.maxBytes, OutboxOptions.mostInMemory))",
+                ])
+        case .full:
+            logger.warning(
+                "Messages are dropped: more wait than max-bytes allows",
+                metadata: [
+                    "agent": "\(ledger.record.name)", "max-bytes": "\(options.maxBytes)",
+                    "when-full": "\(options.whenFull.rawValue)",
+                ])
+        case .old:
+            logger.warning(
+                "Messages are dropped: they are older than max-age",
+                metadata: ["agent": "\(ledger.record.name)", "max-age": "\(options.maxAge.components.seconds) s"])
+        }
     }
 
     private func noticeReadFailure() {

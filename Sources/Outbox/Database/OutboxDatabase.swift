@@ -115,13 +115,15 @@ final class OutboxDatabase: Sendable {
         }
         return try pool.writeWithoutTransaction { db in
             if version == 0 { try makeSchema(db) }
+            let token = randomEpoch()
+            try place.token.write(place.token.both(lastToken(db), and: token))
             var outcome: (Epoch, String?)?
             try db.inTransaction(.immediate) {
-                outcome = try settleEpoch(db, place, path)
+                outcome = try settleEpoch(db, place, path, token: token)
                 return .commit
             }
             guard let outcome else { throw OutboxError(.unavailable, "\(path): no epoch could be written") }
-            let token = try renewToken(db, epoch: outcome.0.number, place.token)
+            try place.token.write([token])
             return (outcome.0, outcome.1, token)
         }
     }
@@ -152,6 +154,9 @@ final class OutboxDatabase: Sendable {
                         open_from INTEGER NOT NULL,
                         -- Since the database was made.
                         dropped_messages INTEGER NOT NULL, dropped_events INTEGER NOT NULL,
+                        -- Since when the agent does not run, by the clock of ages; and for how long what ends up to a row
+                        -- waited for an agent that did not run: that does not make it too old.
+                        paused_at INTEGER, rest_row INTEGER NOT NULL, rest INTEGER NOT NULL,
                         -- What the clock of ages showed at the last commit, and the time of day.
                         age INTEGER NOT NULL, age_time INTEGER NOT NULL
                     ) STRICT;
@@ -170,7 +175,9 @@ final class OutboxDatabase: Sendable {
 
     /// A copy, a backup and what lost its write-ahead log go on under a new epoch: they might give numbers again that
     /// receivers know already.
-    private static func settleEpoch(_ db: Database, _ place: OutboxPlace, _ path: String) throws -> (Epoch, String?) {
+    private static func settleEpoch(
+        _ db: Database, _ place: OutboxPlace, _ path: String, token: String
+    ) throws -> (Epoch, String?) {
         let row = try Row.fetchOne(
             db, sql: "SELECT number, text, machine, inode, is_open, token FROM epochs ORDER BY number DESC LIMIT 1")
         var renewal: String?
@@ -180,33 +187,27 @@ final class OutboxDatabase: Sendable {
             } else if row.integer(3) != place.inode {
                 renewal = "it is a copy or was restored from one"
             } else if !place.token.fits(row.text(5) ?? "") {
-                renewal = "it is not the one that was used here last: it was restored from a backup"
+                renewal = "it is not the one that was used here last: it was restored from a backup, or a write to it failed"
             } else if row.integer(4) != 0, !place.hasLog {
                 renewal = "its write-ahead log is gone: what was committed last is lost"
             }
             if renewal == nil {
                 try CursorFile.adopt(beside: path, token: row.text(5) ?? "", db)
-                try db.execute(sql: "UPDATE epochs SET is_open = 1 WHERE number = ?", arguments: [number])
+                try db.execute(
+                    sql: "UPDATE epochs SET is_open = 1, token = ? WHERE number = ?", arguments: [token, number])
                 return (Epoch(number: number, text: text), nil)
             }
         }
         let number = max(0, try row?.count(0, from: -OutboxLimits.most) ?? 0) + 1
         let text = randomEpoch()
         try db.execute(
-            sql: "INSERT INTO epochs (number, text, machine, inode, is_open, token) VALUES (?, ?, ?, ?, 1, '')",
-            arguments: [number, text, place.machine, place.inode])
+            sql: "INSERT INTO epochs (number, text, machine, inode, is_open, token) VALUES (?, ?, ?, ?, 1, ?)",
+            arguments: [number, text, place.machine, place.inode, token])
         return (Epoch(number: number, text: text), renewal)
     }
 
-    /// The file knows both tokens while the database changes from one to the other, so that a crash is no restored backup.
-    @discardableResult
-    private static func renewToken(_ db: Database, epoch: Int64, _ token: OutboxToken) throws -> String {
-        let next = randomEpoch()
-        try token.write([try String.fetchOne(db, sql: "SELECT token FROM epochs WHERE number = \(epoch)") ?? "", next])
-        try db.execute(sql: "PRAGMA synchronous = FULL")
-        try db.execute(sql: "UPDATE epochs SET token = ? WHERE number = ?", arguments: [next, epoch])
-        try token.write([next])
-        return next
+    private static func lastToken(_ db: Database) throws -> String {
+        try String.fetchOne(db, sql: "SELECT token FROM epochs ORDER BY number DESC LIMIT 1") ?? ""
     }
 
     /// 128 random bits as 32 hexadecimal digits.
@@ -281,14 +282,22 @@ final class OutboxDatabase: Sendable {
         endReading()
         do {
             try pool.writeWithoutTransaction { db in
-                try OutboxDatabase.renewToken(db, epoch: epoch.number, OutboxToken(beside: path))
-                try db.execute(sql: "UPDATE epochs SET is_open = 0 WHERE number = \(epoch.number)")
+                let (token, next) = (OutboxToken(beside: path), OutboxDatabase.randomEpoch())
+                let last = try OutboxDatabase.lastToken(db)
+                // Where the file beside it cannot be written it keeps the token that it has.
+                let isRenewed = (try? token.write(token.both(last, and: next))) != nil
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                try db.execute(
+                    sql: "UPDATE epochs SET is_open = 0, token = ? WHERE number = ?",
+                    arguments: [isRenewed ? next : last, epoch.number])
+                if isRenewed { try token.write([next]) }
                 _ = try Row.fetchAll(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
             }
-            try pool.close()
         } catch {
             // Nothing is lost: the log stays beside it, and the next opening reads it.
         }
+        // Closed in any case: another one may be opened at once.
+        try? pool.close()
     }
 
     private static var systemError: String { unsafe String(cString: strerror(errno)) }
@@ -298,6 +307,7 @@ final class OutboxDatabase: Sendable {
         guard let error = error as? DatabaseError else { return OutboxError(.unavailable, "\(path): \(error)") }
         let reason = "\(path): \(error.message ?? "SQLite code \(error.extendedResultCode.rawValue)")"
         switch error.resultCode {
+        case .SQLITE_FULL: return OutboxError(.full, reason)
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: return OutboxError(.damaged, reason)
         case .SQLITE_ERROR, .SQLITE_MISMATCH, .SQLITE_CONSTRAINT: return OutboxError(.inconsistent, reason)
         default: return OutboxError(.unavailable, reason)

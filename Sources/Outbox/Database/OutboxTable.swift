@@ -8,7 +8,7 @@ struct OutboxTable: Sendable {
 
     private static let columns = """
         row, lane, first, epoch, sequence, offset, again, events, all_messages, all_events, all_bytes, time, age, topic,
-        parts, trims, head, tail, bytes
+        parts, trims, head, tail, bytes, gap
         """
 
     func create(_ db: Database) throws {
@@ -19,7 +19,8 @@ struct OutboxTable: Sendable {
                     lane INTEGER NOT NULL, first INTEGER NOT NULL,
                     -- Null: a chunk of a message that goes on.
                     epoch INTEGER, sequence INTEGER,
-                    offset INTEGER NOT NULL, again INTEGER NOT NULL, events INTEGER NOT NULL,
+                    -- gap: of one that is sent again, how many sequences were dropped directly before it.
+                    offset INTEGER NOT NULL, again INTEGER NOT NULL, gap INTEGER NOT NULL, events INTEGER NOT NULL,
                     -- Of all rows up to this one: what waits is a difference, and nothing need be counted.
                     all_messages INTEGER NOT NULL, all_events INTEGER NOT NULL, all_bytes INTEGER NOT NULL,
                     time INTEGER NOT NULL, age INTEGER NOT NULL,
@@ -38,7 +39,7 @@ struct OutboxTable: Sendable {
             db,
             sql: """
                 INSERT INTO \(name) (\(OutboxTable.columns))
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
         for row in rows {
             try statement.run { binder in
@@ -61,6 +62,7 @@ struct OutboxTable: Sendable {
                 try binder.bind(row.head)
                 try binder.bind(row.tail)
                 try binder.bind(row.bytes)
+                try binder.bind(Int64(clamping: row.gap))
             }
         }
     }
@@ -170,7 +172,7 @@ struct OutboxTable: Sendable {
                 row: try row.count(0), messages: try row.count(8), events: try row.count(9), bytes: try row.count(10)),
             sequence: OutboxSequence(
                 epoch: try row.count(3, from: -OutboxLimits.most), number: UInt64(try row.count(4))),
-            offset: Int(try row.count(5)), isAgain: row.integer(6) == 1, events: Int(try row.count(7)),
+            offset: Int(try row.count(5)), isAgain: row.integer(6) == 1, gap: UInt64(try row.count(19)), events: Int(try row.count(7)),
             time: row.integer(11) ?? 0, age: try row.count(12), topic: row.text(13), parts: [Int](stored: row.text(14)),
             content: OutboxContent(
                 head: row.bytes(16, likely: last?.content.head ?? []),

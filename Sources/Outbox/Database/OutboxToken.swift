@@ -12,16 +12,22 @@ struct OutboxToken {
     /// Whether a database with this token is the one that was used last. Where there is no file nobody can tell.
     func fits(_ token: String) -> Bool {
         let known = read()
-        return known.isEmpty || known.contains(Substring(token))
+        return known.isEmpty || known.contains(token)
     }
 
-    private func read() -> [Substring] {
+    /// What is to be written before a database goes from its token to another one: both while nobody knows which one it has,
+    /// so that a crash is no restored backup. Of a database that does not fit, its token is left out: it never will.
+    func both(_ token: String, and next: String) -> [String] {
+        [fits(token) ? token : read().first ?? "", next]
+    }
+
+    private func read() -> [String] {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard file >= 0 else { return [] }
         defer { Glibc.close(file) }
         var bytes = [UInt8](repeating: 0, count: 256)
         let count = unsafe pread(file, &bytes, bytes.count, 0)
-        return String(decoding: bytes[..<max(0, count)], as: UTF8.self).split(separator: "\n").map { $0 }
+        return String(decoding: bytes[..<max(0, count)], as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
     func write(_ tokens: [String]) throws {

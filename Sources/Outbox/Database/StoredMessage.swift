@@ -28,8 +28,11 @@ struct StoredRow: Sendable {
     /// nil: no message ends here.
     var sequence: OutboxSequence?
     var offset = 0
-    /// A message that was set aside and is sent again: it says nothing about gaps.
+    /// A message that was set aside and is sent again, or that was in memory only: what comes before it says nothing about
+    /// gaps, it carries its own.
     var isAgain = false
+    /// How many sequences were dropped directly before it.
+    var gap: UInt64 = 0
     /// In this chunk; of the whole message where one ends.
     var events: Int
     /// Milliseconds since 1970.
@@ -51,6 +54,8 @@ struct StoredMessage: Sendable {
     var sequence: OutboxSequence
     var offset: Int
     var isAgain: Bool
+    /// Of one that `isAgain`: how many sequences were dropped directly before it.
+    var gap: UInt64 = 0
     var events: Int
     var time: Int64
     var age: Int64
