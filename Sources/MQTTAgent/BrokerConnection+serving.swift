@@ -10,6 +10,8 @@ extension BrokerConnection {
     private static let connectTimeout = Duration.seconds(10)
     /// How long an orderly goodbye may take.
     private static let farewell = Duration.seconds(3)
+    /// A message that is refused without a reason, alone, for so many keepalives is set aside.
+    private static let patience = 2
 
     /// Why a connection ended in order.
     enum Ending {
@@ -57,7 +59,7 @@ extension BrokerConnection {
             // A QoS 0 publish is done as soon as it is written: go on until nothing waits, or the window is full.
             var handedOver = 0
             while session.isConnected, !isLeaving, handedOver < BrokerConnection.most,
-                case let count = try fill(&session, client), count > 0
+                case let count = try fill(&session, client, attempts), count > 0
             {
                 handedOver += count
                 try handle(client.takeEvents(), &session, client, &attempts)
@@ -122,6 +124,7 @@ extension BrokerConnection {
             connected(version: attempts.version)
             if let birth = options.birth { try publish(birth, session.limits, over: client) }
         case .disconnected(let code):
+            if code == 0x95 { shrink(session, &attempts) }
             throw .disconnection(code: code)
         case .published(let id, let reason):
             session.heard()
@@ -130,7 +133,15 @@ extension BrokerConnection {
                 let refusal = MessageRefusal(reason: reason)
                 // Passing trouble: the message stays, and is sent again, in order, over a new connection.
                 if refusal.isPassing {
+                    let isAlone = session.isProbing && session.inFlight.isEmpty
                     attempts.isProbing = true
+                    if isAlone, refusal.isUnexplained,
+                        attempts.isRefusedForGood(
+                            entry.message.ticket, within: options.keepalive * BrokerConnection.patience,
+                            at: ContinuousClock().now)
+                    {
+                        return setAside(entry.message, refusal, topic: entry.topic)
+                    }
                     throw BrokerLoss(.refused, "the broker takes no message now: \(refusal)")
                 }
                 // A broker that did not tell its limit: halves until they pass, or until they are single events.
@@ -149,7 +160,9 @@ extension BrokerConnection {
     }
 
     /// Hands over as many messages as the window takes. 0 when there was nothing to hand over, or no room.
-    private func fill(_ session: inout BrokerSession, _ client: MosquittoClient) throws(BrokerLoss) -> Int {
+    private func fill(
+        _ session: inout BrokerSession, _ client: MosquittoClient, _ attempts: ConnectionAttempts
+    ) throws(BrokerLoss) -> Int {
         var count = 0
         while session.inFlight.count < session.window, let message = queue.next() {
             count += 1
@@ -164,6 +177,10 @@ extension BrokerConnection {
                     continue
                 }
             }
+            if let least = attempts.tooLarge, payload.count >= least {
+                tooLarge(message, payload.count, most: least / 2, topic: topic)
+                continue
+            }
             let outcome = try client.publish(
                 payload[...], topic: topic, qos: options.qos.lowered(to: session.limits.maximumQoS),
                 retain: options.retain && session.limits.retains, properties: properties)
@@ -175,6 +192,16 @@ extension BrokerConnection {
             }
         }
         return count
+    }
+
+    /// A broker that had told no limit ended the connection because a message was too large: which one it was shows when one
+    /// goes alone.
+    private func shrink(_ session: BrokerSession, _ attempts: inout ConnectionAttempts) {
+        attempts.isProbing = true
+        guard session.inFlight.count == 1, let entry = session.inFlight.values.first else { return }
+        let bytes = entry.message.payload(gateway: options.gateway, agent: options.name).count
+        attempts.tooLarge = min(bytes, attempts.tooLarge ?? .max)
+        tooLarge(entry.message, bytes, most: bytes / 2, topic: entry.topic)
     }
 
     /// Where a message is larger than the broker takes, its events may go in several.

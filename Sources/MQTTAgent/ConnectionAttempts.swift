@@ -24,6 +24,10 @@ package struct ConnectionAttempts: Sendable {
     /// The broker took no message when it was asked last: one goes alone before the others, so that a broker which begins
     /// to take messages again takes them in order.
     var isProbing = false
+    /// Bytes of a payload for which the broker ended the connection, and had not said that it would.
+    var tooLarge: Int?
+    /// The message that went alone and was refused without a reason, and when that was first.
+    private var refusedAlone: (ticket: UInt64, since: ContinuousClock.Instant)?
     /// What the broker refused of the last will: it cannot say so before CONNACK.
     private var isWillLowered = false
     private var isWillKept = true
@@ -50,6 +54,19 @@ package struct ConnectionAttempts: Sendable {
     package mutating func connected(at now: ContinuousClock.Instant) {
         connectedAt = now
         failuresInARow = 0
+    }
+
+    /// Notes that a message which went alone was refused as if it might be taken later.
+    ///
+    /// - Returns: whether that has gone on for so long that it holds up those behind it for nothing.
+    package mutating func isRefusedForGood(
+        _ ticket: UInt64, within patience: Duration, at now: ContinuousClock.Instant
+    ) -> Bool {
+        guard let refusedAlone, refusedAlone.ticket == ticket else {
+            refusedAlone = (ticket, now)
+            return false
+        }
+        return refusedAlone.since.duration(to: now) >= patience
     }
 
     /// The next attempt is a new beginning and comes at once: something of ours has changed.

@@ -3,12 +3,15 @@ package struct MessageRefusal: Sendable, Equatable, CustomStringConvertible {
     package let description: String
     /// The same message may be taken later.
     package let isPassing: Bool
+    /// A broker that says no more than this may be in trouble, or may not like this one message.
+    package let isUnexplained: Bool
     /// Its events may be taken in smaller messages.
     package let isTooLarge: Bool
 
     /// What a PUBACK of MQTT 5 that is 0x80 or more means (§3.4.2.1).
     init(reason: Int32) {
         isTooLarge = reason == 0x95
+        isUnexplained = reason == 0x80 || reason == 0x83
         switch reason {
         case 0x95: (description, isPassing) = ("a message is larger than the broker takes; lower max-events", false)
         case 0x80, 0x83: (description, isPassing) = ("refused without a reason (code \(reason))", true)
@@ -24,12 +27,14 @@ package struct MessageRefusal: Sendable, Equatable, CustomStringConvertible {
     init(tooLarge bytes: Int) {
         description = "a message of \(bytes) bytes is larger than the broker takes; lower max-events"
         isPassing = false
+        isUnexplained = false
         isTooLarge = true
     }
 
     init(unsupported reason: String) {
         description = reason
         isPassing = false
+        isUnexplained = false
         isTooLarge = false
     }
 }

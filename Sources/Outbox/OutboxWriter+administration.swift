@@ -90,7 +90,8 @@ extension OutboxWriter {
             return StoredRow(
                 mark: changed.end, lane: OutboxWriter.ownLane, first: changed.end.row,
                 sequence: OutboxSequence(epoch: epochs[message.epochText ?? ""] ?? 0, number: message.sequence.number),
-                offset: message.offset, isAgain: true, gap: gap, events: message.events, time: message.time, age: message.age,
+                offset: message.offset, isAgain: true, gap: gap, events: message.events, time: message.time,
+                age: message.age,
                 topic: message.topic, parts: message.parts, head: message.content.head, tail: message.content.tail,
                 trims: [], bytes: message.content.body)
         }

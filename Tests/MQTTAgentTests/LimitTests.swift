@@ -71,6 +71,23 @@ struct LimitTests {
         try bench.expect(1...300, duplicates: 2 * OutboxQueue.window)
     }
 
+    @Test("18: a broker that ends the connection for a message that is too large, and had told no limit, gets parts")
+    func untoldLimit() async throws {
+        let bench = try await DeliveryBench { $0.largestPayload = 300 }
+        try await bench.running { run in
+            run.queue.add(1...200, inEach: 20, padding: 30)
+            run.queue.add(201...210)
+            run.queue.add(10_000...10_000, padding: 1000)
+            run.queue.add(211...220)
+            try await run.agent.wait(within: .seconds(30)) { $0.queue.messages == 0 }
+            #expect(try await run.letters().map(\.sequence) == [21])
+            run.queue.add(221...221)
+            try await run.steady()
+        }
+        try bench.expect(1...221, duplicates: 3 * OutboxQueue.window)
+        #expect(bench.recorder.counters.connections < 12, "what it does not take is learnt")
+    }
+
     @Test("18: a message that the broker finds too large only when it has it goes in parts as well")
     func tooLargeByAcknowledgement() async throws {
         let bench = try await DeliveryBench()

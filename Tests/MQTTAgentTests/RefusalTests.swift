@@ -124,6 +124,26 @@ struct RefusalTests {
         try bench.expect(1...300)
     }
 
+    @Test("14: one message that is refused again and again without a reason does not hold up the others")
+    func poisoned() async throws {
+        let bench = try await DeliveryBench { $0.acknowledge = .reason(0x83, topicsContaining: "poison") }
+        var options = bench.options()
+        options.keepalive = .seconds(1)
+        try await bench.running(options) { run in
+            run.queue.add(1...50)
+            run.queue.add(666...666, topic: "poison")
+            run.queue.add(51...100)
+            try await run.agent.wait(within: .seconds(20)) { $0.queue.messages == 0 }
+            let letters = try await run.letters()
+            #expect(letters.map(\.sequence) == [51] && letters[0].reason.contains("without a reason"))
+            run.queue.add(101...101)
+            try await run.steady()
+        }
+        // What was behind it on each connection came twice.
+        #expect(Set(try bench.firstArrivals().flatMap(\.values)) == Set(1...101))
+        #expect(bench.recorder.counters.connections > 2)
+    }
+
     @Test("15: without acknowledgements no more than the window goes out, and a new connection brings all of it")
     func unacknowledged() async throws {
         let bench = try await DeliveryBench { $0.acknowledge = .never }

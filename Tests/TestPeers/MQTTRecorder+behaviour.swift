@@ -24,6 +24,8 @@ extension MQTTRecorder {
 
         package var acknowledge = Acknowledge.yes
         package var disconnectAfter: Disconnection?
+        /// A longer payload ends the connection, with 0x95, although no limit was told; it is not recorded.
+        package var largestPayload: Int?
 
         package init() {}
     }

@@ -182,6 +182,7 @@ struct MQTTRecorderSession {
             if level == 5, count > limits.receiveMaximum ?? 65_535 { throw MQTTFault(code: 0x93, isViolation: true) }
         }
         let behaviour = core.behaviour.withLock { $0 }
+        if let most = behaviour.largestPayload, packet.payload.count > most { return .sentAway(.disconnect(0x95)) }
         var acknowledgement = Acknowledgement(
             kind: packet.qos == 2 ? Acknowledgement.received : Acknowledgement.published, identifier: packet.identifier)
         if case .reason(let code, let part) = behaviour.acknowledge, level == 5, packet.qos > 0 {

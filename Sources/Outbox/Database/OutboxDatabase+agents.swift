@@ -76,7 +76,8 @@ extension OutboxDatabase {
                             epoch: try row.count(6, from: -OutboxLimits.most), number: UInt64(try row.count(7)))),
                     next: OutboxSequence(epoch: try row.count(8), number: UInt64(try row.count(9, from: 1))),
                     openFrom: try row.count(10), droppedMessages: try row.count(11), droppedEvents: try row.count(12),
-                    age: try row.count(13), ageTime: try row.count(14), pausedAt: row.integer(15), rest: try row.count(17),
+                    age: try row.count(13), ageTime: try row.count(14), pausedAt: row.integer(15),
+                    rest: try row.count(17),
                     restRow: try row.count(16))
             }
         }

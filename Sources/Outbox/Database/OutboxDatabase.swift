@@ -187,7 +187,7 @@ final class OutboxDatabase: Sendable {
             } else if row.integer(3) != place.inode {
                 renewal = "it is a copy or was restored from one"
             } else if !place.token.fits(row.text(5) ?? "") {
-                renewal = "it is not the one that was used here last: it was restored from a backup, or a write to it failed"
+                renewal = "it is not the one that was used here last: it was restored from a backup"
             } else if row.integer(4) != 0, !place.hasLog {
                 renewal = "its write-ahead log is gone: what was committed last is lost"
             }

@@ -172,7 +172,8 @@ struct OutboxTable: Sendable {
                 row: try row.count(0), messages: try row.count(8), events: try row.count(9), bytes: try row.count(10)),
             sequence: OutboxSequence(
                 epoch: try row.count(3, from: -OutboxLimits.most), number: UInt64(try row.count(4))),
-            offset: Int(try row.count(5)), isAgain: row.integer(6) == 1, gap: UInt64(try row.count(19)), events: Int(try row.count(7)),
+            offset: Int(try row.count(5)), isAgain: row.integer(6) == 1, gap: UInt64(try row.count(19)),
+            events: Int(try row.count(7)),
             time: row.integer(11) ?? 0, age: try row.count(12), topic: row.text(13), parts: [Int](stored: row.text(14)),
             content: OutboxContent(
                 head: row.bytes(16, likely: last?.content.head ?? []),
