@@ -247,7 +247,12 @@ extension OutboxQueue {
             var message = given.message
             message.parts = (message.parts + cuts.map { given.offset + $0 }).sorted()
             state.counts.split += 1
-            for other in state.given.indices where state.given[other].message.mark.row == message.mark.row {
+            // Of messages that are in memory only several have one mark.
+            for other in state.given.indices
+            where state.given[other].message.mark.row == message.mark.row
+                && state.given[other].message.sequence == message.sequence
+                && state.given[other].message.epochText == message.epochText
+            {
                 state.given[other].message.parts = message.parts
             }
             let parts = OutboxQueue.parts(of: message, from: given.offset, events: given.events, given.content)

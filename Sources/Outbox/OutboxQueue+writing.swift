@@ -200,11 +200,24 @@ extension OutboxQueue {
 
     /// Whether more waits than may.
     var isOver: Bool {
-        state.withLock { $0.options.whenFull == .dropOldest && OutboxQueue.bytes($0) > $0.options.maxBytes }
+        state.withLock { $0.options.whenFull == .dropOldest && OutboxQueue.bytes($0) > $0.cap }
     }
 
     /// A little below the cap, so that not every commit drops.
-    var dropTarget: Int { state.withLock { $0.options.maxBytes - $0.options.maxBytes / 64 } }
+    var dropTarget: Int { state.withLock { $0.cap - $0.options.maxBytes / 64 } }
+
+    /// What waits when an agent begins stays, even where `max-bytes` is smaller than it was; no more is kept, and the cap
+    /// falls with it.
+    ///
+    /// - Returns: bytes that wait, where they are more than may.
+    func keepWhatWaits() -> Int? {
+        state.withLock { state in
+            let waiting = OutboxQueue.bytes(state)
+            guard waiting > state.options.maxBytes else { return nil }
+            state.cap = waiting
+            return waiting
+        }
+    }
 
     var dropStart: (OutboxMark, waiting: Int) { state.withLock { ($0.start, OutboxQueue.bytes($0)) } }
 
@@ -276,7 +289,7 @@ extension OutboxQueue {
 
     /// The disk has lost what came behind a row, with 0 all: what is in memory of that goes on from there.
     func leaveDisk(after row: Int64, epoch: (Int64) -> String) {
-        state.withLock { state in
+        let wake = state.withLock { state in
             func keep(_ message: StoredMessage) -> StoredMessage {
                 var message = message
                 guard message.isDurable, message.mark.row > row else { return message }
@@ -312,7 +325,9 @@ extension OutboxQueue {
                 state.toSend += 1
             }
             state.isHeld = state.given.contains { $0.progress == .held }
+            return state.wake
         }
+        wake?()
     }
 
     /// The disk is the one it was, but for what came behind a row.
@@ -375,8 +390,6 @@ extension OutboxQueue {
             return (rest, (gap?.lowerBound ?? first.sequence.number) - 1)
         }
     }
-
-    func update(_ options: OutboxOptions) { state.withLock { $0.options = options } }
 
     func nudge() {
         let wake = state.withLock { $0.wake }

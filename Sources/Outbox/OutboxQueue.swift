@@ -85,7 +85,9 @@ package final class OutboxQueue: Sendable {
     }
 
     struct State {
-        var options: OutboxOptions
+        let options: OutboxOptions
+        /// Bytes that may wait: `max-bytes`, or more where more waited when the agent began.
+        var cap: Int
         // Appended, not committed.
         var pending: [Pending] = []
         var pendingBytes = 0
@@ -163,7 +165,7 @@ package final class OutboxQueue: Sendable {
     init(agent: String, options: OutboxOptions, exchange: OutboxExchange) {
         self.agent = agent
         self.exchange = exchange
-        state = Mutex(State(options: options))
+        state = Mutex(State(options: options, cap: options.maxBytes))
     }
 
     /// Sets what is called, outside the lock, when there may be something to send.
@@ -213,6 +215,9 @@ package final class OutboxQueue: Sendable {
         guard !chunks.isEmpty else { return }
         let isFirst = state.withLock { state in
             let wasEmpty = state.pending.isEmpty
+            if state.cap > state.options.maxBytes {
+                state.cap = max(state.options.maxBytes, min(state.cap, OutboxQueue.bytes(state)))
+            }
             for chunk in chunks { OutboxQueue.append(chunk, &state) }
             return wasEmpty && !state.pending.isEmpty && !state.isClosed
         }
@@ -244,7 +249,7 @@ package final class OutboxQueue: Sendable {
     /// Whether a new message is not kept: the cap is for it, or the disk does not take what waits for it.
     private static func isFull(_ state: State) -> Bool {
         if state.pendingBytes > OutboxOptions.mostInMemory { return true }
-        return state.options.whenFull == .dropNewest && bytes(state) >= state.options.maxBytes
+        return state.options.whenFull == .dropNewest && bytes(state) >= state.cap
     }
 
     private static func keep(_ chunk: OutboxChunk, _ state: inout State) {

@@ -10,7 +10,7 @@ extension OutboxWriter {
         release(agent)
         var ledger = try ledgers[agent] ?? newLedger(agent)
         let queue = OutboxQueue(agent: agent, options: options, exchange: exchange)
-        ledger.record.endPause(at: ages.now, end: ledger.end.row)
+        ledger.record.begin(at: ages.now, end: ledger.end.row, maxAge: options.maxAge.components.seconds)
         if let database, failure == nil {
             try database.commit(isSynced: false) { [record = ledger.record] db in try OutboxDatabase.save(record, db) }
         }
@@ -19,6 +19,14 @@ extension OutboxWriter {
         queue.take(inMemory: ledger.left.messages, sequence: ledger.left.announced)
         ledger.left = OutboxLedger.Left(announced: ledger.sequenceInMemory)
         ledgers[agent] = ledger
+        if let waiting = queue.keepWhatWaits() {
+            logger.warning(
+                "More waits than max-bytes allows: it stays until it is sent or given up, and no more than that is kept",
+                metadata: [
+                    "agent": "\(agent)", "max-bytes": "\(options.maxBytes)", "bytes": "\(waiting)",
+                    "to give it up": "sallyport outbox discard --waiting '\(agent)'",
+                ])
+        }
         return queue
     }
 

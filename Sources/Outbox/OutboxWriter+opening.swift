@@ -127,6 +127,7 @@ extension OutboxWriter {
                 record.cursor.mark = known.cursor.mark
             }
             (record.pausedAt, record.rest, record.restRow) = (known.pausedAt, known.rest, known.restRow)
+            record.maxAge = known.maxAge
         }
         if earlier?.queue == nil, movesDamagedAside { record.pausedAt = record.pausedAt ?? ages.now }
         if continuity == .cut {

@@ -193,6 +193,53 @@ struct ReopeningTests {
         #expect(try await again.message().gap == nil)
     }
 
+    @Test(
+        "a smaller max-bytes gives up nothing that waits, and lets no more in",
+        arguments: OutboxOptions.WhenFull.allCases)
+    func smaller(whenFull: OutboxOptions.WhenFull) async throws {
+        let bench = try await OutboxBench()
+        var queue = try await bench.queue()
+        queue.append(1...100, padding: 4000)
+        try await bench.status { $0.sequence == 100 }
+        await bench.outbox.release("a")
+        let options = OutboxOptions(maxBytes: 100_000, whenFull: whenFull)
+        queue = try await bench.queue(options)
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(try await bench.status().messages == 100)
+        #expect(try await queue.take(50).map(\.number) == Array(1...50))
+        // Half of it waits, and more than that does not.
+        queue.append(101...120, padding: 4000)
+        let status = try await bench.status { $0.droppedMessages > 0 }
+        #expect((45...50).contains(status.messages), "\(status)")
+        let rest = try await queue.take(status.messages).compactMap(\.number)
+        if whenFull == .dropOldest {
+            #expect(rest.last == 120 && rest.count > 40)
+        } else {
+            #expect(rest == Array(51...100))
+        }
+        queue.append(121...200, padding: 4000)
+        try await bench.status { $0.bytes <= 105_000 && $0.messages > 20 }
+    }
+
+    @Test("a shorter max-age does not count for what waits already")
+    func shorter() async throws {
+        let bench = try await OutboxBench()
+        var queue = try await bench.queue()
+        queue.append(1...5)
+        try await bench.status { $0.sequence == 5 }
+        try await Task.sleep(for: .milliseconds(3200))
+        await bench.outbox.release("a")
+        queue = try await bench.queue(OutboxOptions(maxAge: .seconds(1)))
+        queue.append(6...7)
+        try await bench.status { $0.oldestAge ?? 0 > 6000 }
+        #expect(try await bench.status().droppedMessages == 0)
+        #expect(try await queue.take(5).map(\.number) == [1, 2, 3, 4, 5])
+        // What came since is too old; the newest always stays.
+        try await bench.status { $0.droppedMessages == 1 }
+        let next = try await queue.message()
+        #expect(next.number == 7 && next.gap == 6...6)
+    }
+
     @Test("nothing becomes too old while its agent does not run", arguments: [true, false])
     func paused(isPaused: Bool) async throws {
         let bench = try await OutboxBench()

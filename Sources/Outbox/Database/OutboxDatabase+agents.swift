@@ -16,20 +16,29 @@ struct AgentRecord: Sendable, Equatable {
     var ageTime: Int64 = 0
     /// Since when the agent does not run, by the `AgeClock`; nil: it runs, or did when the gateway ended.
     var pausedAt: Int64?
-    /// So long, in seconds, what ends up to `restRow` waited for an agent that did not run.
+    /// Its `max-age`, in seconds.
+    var maxAge: Int64?
+    /// So much longer than `max-age`, in seconds, what ends up to `restRow` may wait.
     var rest: Int64 = 0
     var restRow: Int64 = 0
 
-    /// The agent runs again: what waited meanwhile is not older for it.
-    mutating func endPause(at age: Int64, end: Int64) {
-        guard let pausedAt else { return }
-        self.pausedAt = nil
-        // What came between two pauses may stay for the first one as well: longer than it must, never shorter.
-        rest = max(0, age - pausedAt) + (cursor.mark.row < restRow ? rest : 0)
+    /// The agent runs again: what waited meanwhile is not older for it, and stays for as long as the `max-age` allowed under
+    /// which it came.
+    ///
+    /// - Parameters:
+    ///   - end: the last row.
+    ///   - maxAge: from now on, in seconds.
+    mutating func begin(at age: Int64, end: Int64, maxAge: Int64) {
+        let more = max(0, age - (pausedAt ?? age)) + max(0, (self.maxAge ?? maxAge) - maxAge)
+        pausedAt = nil
+        self.maxAge = maxAge
+        guard more > 0 else { return }
+        // What came between two such times may stay for the first one as well: longer than it must, never shorter.
+        rest = more + (cursor.mark.row < restRow ? rest : 0)
         restRow = end
     }
 
-    /// Whether a message is older than may be, not counting what it waited for an agent that did not run.
+    /// Whether a message is older than it may be.
     func isOlder(_ facts: OutboxTable.Facts, than age: Int64) -> Bool {
         facts.age + (facts.mark.row <= restRow ? rest : 0) < age
     }
@@ -56,7 +65,7 @@ struct DeadLetter: Sendable {
 extension OutboxDatabase {
     private static let recordColumns = """
         number, name, row, messages, events, bytes, epoch, sequence, next_epoch, next_sequence, open_from,
-        dropped_messages, dropped_events, age, age_time, paused_at, rest_row, rest
+        dropped_messages, dropped_events, age, age_time, paused_at, rest_row, rest, max_age
         """
 
     func records() throws -> [AgentRecord] {
@@ -77,8 +86,7 @@ extension OutboxDatabase {
                     next: OutboxSequence(epoch: try row.count(8), number: UInt64(try row.count(9, from: 1))),
                     openFrom: try row.count(10), droppedMessages: try row.count(11), droppedEvents: try row.count(12),
                     age: try row.count(13), ageTime: try row.count(14), pausedAt: row.integer(15),
-                    rest: try row.count(17),
-                    restRow: try row.count(16))
+                    maxAge: row.integer(18), rest: try row.count(17), restRow: try row.count(16))
             }
         }
     }
@@ -88,14 +96,14 @@ extension OutboxDatabase {
             db,
             // Not INSERT OR REPLACE, which writes the index of the names as well, with every cursor.
             sql: """
-                INSERT INTO agents (\(recordColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO agents (\(recordColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (number) DO UPDATE SET
                     row = excluded.row, messages = excluded.messages, events = excluded.events, bytes = excluded.bytes,
                     epoch = excluded.epoch, sequence = excluded.sequence, next_epoch = excluded.next_epoch,
                     next_sequence = excluded.next_sequence, open_from = excluded.open_from,
                     dropped_messages = excluded.dropped_messages, dropped_events = excluded.dropped_events,
                     age = excluded.age, age_time = excluded.age_time, paused_at = excluded.paused_at,
-                    rest_row = excluded.rest_row, rest = excluded.rest
+                    rest_row = excluded.rest_row, rest = excluded.rest, max_age = excluded.max_age
                 """)
         try statement.run { binder in
             try binder.bind(record.number)
@@ -116,6 +124,7 @@ extension OutboxDatabase {
             try binder.bind(record.pausedAt)
             try binder.bind(record.restRow)
             try binder.bind(record.rest)
+            try binder.bind(record.maxAge)
         }
     }
 

@@ -154,9 +154,9 @@ final class OutboxDatabase: Sendable {
                         open_from INTEGER NOT NULL,
                         -- Since the database was made.
                         dropped_messages INTEGER NOT NULL, dropped_events INTEGER NOT NULL,
-                        -- Since when the agent does not run, by the clock of ages; and for how long what ends up to a row
-                        -- waited for an agent that did not run: that does not make it too old.
-                        paused_at INTEGER, rest_row INTEGER NOT NULL, rest INTEGER NOT NULL,
+                        -- Since when the agent does not run, by the clock of ages; and how much longer than max_age what
+                        -- ends up to a row may wait.
+                        paused_at INTEGER, rest_row INTEGER NOT NULL, rest INTEGER NOT NULL, max_age INTEGER,
                         -- What the clock of ages showed at the last commit, and the time of day.
                         age INTEGER NOT NULL, age_time INTEGER NOT NULL
                     ) STRICT;
