@@ -230,7 +230,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestPeers", .subprocess], exclude: ["Faults/powercut.c"],
+            name: "EndToEndTests", dependencies: ["TestPeers", .subprocess],
+            exclude: ["Faults/faultydisk.c", "Faults/powercut.c"],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

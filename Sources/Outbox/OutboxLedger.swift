@@ -10,6 +10,8 @@ struct OutboxLedger {
         var trims: [OutboxChunk.Trim]
         /// Whether its chunks are on the disk.
         var isStored: Bool
+        /// What of it was on the disk, and is there for nothing.
+        var counted = StoredMessage.Counted()
         // What its last chunk said.
         var topic: String?
         var head: [UInt8] = []
@@ -97,7 +99,10 @@ struct OutboxLedger {
 
     /// The same where the disk is not to be had: the message if one ends with the chunk.
     mutating func message(inMemory next: OutboxChunk, epoch: String, age: Int64) -> StoredMessage? {
-        if lanes[next.lane]?.isStored == true { leaveDisk(lane: next.lane, after: end.row) }
+        if let lane = lanes[next.lane], lane.isStored {
+            leaveDisk(lane: next.lane, after: end.row)
+            lanes[next.lane]?.counted = StoredMessage.Counted(events: lane.events, bytes: lane.bytes)
+        }
         guard let chunk = goingOn(next) else { return nil }
         var lane =
             lanes.removeValue(forKey: chunk.lane)
@@ -114,7 +119,7 @@ struct OutboxLedger {
             events: lane.events, time: chunk.time, age: age, topic: chunk.topic, parts: [],
             content: OutboxContent(
                 head: chunk.head, tail: chunk.tail, chunks: lane.chunks ?? [], trims: lane.trims),
-            isDurable: false, epochText: epoch)
+            isDurable: false, epochText: epoch, counted: lane.counted)
     }
 
     /// The first of a message that is begun anew in its middle.

@@ -93,8 +93,8 @@ extension OutboxWriter {
             }
             changed.end.row += 1
             changed.end.messages += 1
-            changed.end.events += Int64(message.events)
-            changed.end.bytes += Int64(message.content.size)
+            changed.end.events += Int64(max(0, message.events - message.counted.events))
+            changed.end.bytes += Int64(max(0, message.content.size - message.counted.bytes))
             return StoredRow(
                 mark: changed.end, lane: OutboxWriter.ownLane, first: changed.end.row,
                 sequence: OutboxSequence(epoch: epochs[message.epochText ?? ""] ?? 0, number: message.sequence.number),

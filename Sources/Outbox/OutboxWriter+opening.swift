@@ -178,8 +178,8 @@ extension OutboxWriter {
         var lane = lane
         let bytes = Array((lane.chunks ?? []).joined())
         ledger.end.row += 1
-        ledger.end.events += Int64(lane.events)
-        ledger.end.bytes += Int64(bytes.count + OutboxChunk.overhead)
+        ledger.end.events += Int64(max(0, lane.events - lane.counted.events))
+        ledger.end.bytes += Int64(max(0, bytes.count + OutboxChunk.overhead - lane.counted.bytes))
         try table.insert(
             [
                 StoredRow(

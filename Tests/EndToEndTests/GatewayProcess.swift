@@ -59,7 +59,7 @@ struct Plant: Sendable {
     ///
     /// - Parameters:
     ///   - isKilled: whether the body kills it.
-    ///   - environment: beside what there is, `NAME=VALUE`.
+    ///   - environment: beside what there is, `NAME=VALUE`; or a program with its arguments that is to start it.
     func running<Outcome: Sendable>(
         isKilled: Bool = false, environment: [String] = [],
         _ body: (GatewayProcess) async throws -> Outcome

@@ -66,6 +66,14 @@ struct StoredMessage: Sendable {
     var isDurable = true
     /// Where the sequence's epoch is not in the table: a message that was never on the disk.
     var epochText: String?
+    var counted = Counted()
+
+    /// What of a message is counted among what the disk has got although the message is not there: its first chunks were,
+    /// when the disk failed.
+    struct Counted {
+        var events = 0
+        var bytes = 0
+    }
 }
 
 extension [OutboxChunk.Trim] {

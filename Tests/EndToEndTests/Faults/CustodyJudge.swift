@@ -39,6 +39,28 @@ struct CustodyJudge {
         }
     }
 
+    /// What the gateway needed for it, at most.
+    struct Use: CustomStringConvertible {
+        /// From a start until something arrived.
+        var recovery = Duration.zero
+        /// Bytes, of any run.
+        var memory = 0
+        /// Bytes, after any run.
+        var disk = 0
+
+        mutating func note(recovery: Duration?, memory: Int, disk: Int) {
+            self.recovery = max(self.recovery, recovery ?? .zero)
+            self.memory = max(self.memory, memory)
+            self.disk = max(self.disk, disk)
+        }
+
+        var description: String {
+            "at most \(recovery.components.seconds * 1000 + recovery.components.attoseconds / 1_000_000_000_000_000) ms "
+                + "from a start to the first arrival, \(memory >> 20) MiB of memory, \(disk >> 10) KiB on the disk"
+        }
+    }
+
+    var use = Use()
     /// By agent.
     private(set) var watermarks: [String: [Watermark]] = [:]
     private(set) var kills = 0

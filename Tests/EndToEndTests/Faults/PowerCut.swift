@@ -1,30 +1,18 @@
 import FoundationEssentials
 import Glibc
-import Subprocess
 import TestPeers
 
 /// Takes from the outbox what no disk would have after a power cut: everything since the last fsync of each file.
 struct PowerCut {
-    private let directory: TemporaryDirectory
-    private let library: String
+    private let library: PreloadedLibrary
+    private var directory: TemporaryDirectory { library.directory }
 
     init() async throws {
-        directory = try TemporaryDirectory()
-        library = directory.file("powercut.so")
+        library = try await PreloadedLibrary("powercut")
         mkdir(directory.file("disk"), 0o700)
-        // The compiler that the Swift toolchain brings.
-        let result = try await run(
-            .name("clang"),
-            arguments: [
-                "-shared", "-fPIC", "-O1", "-o", library, "\(packageRoot)/Tests/EndToEndTests/Faults/powercut.c",
-                "-ldl",
-            ], input: .none, output: .discarded, error: .string(limit: 65_536))
-        guard result.terminationStatus.isSuccess else {
-            throw TestPeerError("powercut.c cannot be compiled: \(result.standardError)")
-        }
     }
 
-    var environment: [String] { ["LD_PRELOAD=\(library)", "POWERCUT_DIRECTORY=\(directory.file("disk"))"] }
+    var environment: [String] { library.environment + ["POWERCUT_DIRECTORY=\(directory.file("disk"))"] }
 
     /// After the process was killed. In place: a file that is another one would be taken for a copy.
     func cut(_ dataDirectory: String) throws {
