@@ -14,11 +14,11 @@ struct Benchmarks {
           --seconds N            how long each part is measured (default 2; modbus-mqtt always 20)
           --publish TYPE         on-change (default) or interval, for modbus-mqtt
 
-        for outbox-…, mqtt-publish, rest-client, durability-cost:
+        for outbox-…, mqtt-publish, rest-client, durability-cost, replay:
 
           --disk DIRECTORY       where the outbox lies; on a disk, not in memory
-          --rounds N             how often both sides are measured in turn (default 5; at most 3 for durability-cost and
-                                 outbox-databases)
+          --rounds N             how often both sides are measured in turn (default 5; at most 3 for durability-cost, replay
+                                 and outbox-databases)
           --scale X              this share of the messages (default 1), to try a case out: no figures to compare
           --step make | drain    of outbox-drain, which starts itself so
         """
@@ -45,6 +45,7 @@ struct Benchmarks {
             if options.includes(.mqttPublish) { try MQTTPublishBenchmark(options).run(into: &table) }
             if options.includes(.restClient) { try RESTClientBenchmark(options).run(into: &table) }
             if options.includes(.durabilityCost) { try DurabilityCostBenchmark(options).run(into: &table) }
+            if options.includes(.replay) { try ReplayBenchmark(options).run(into: &table) }
             guard options.step == nil else { return }
             print("\n" + table.text)
         } catch {
@@ -85,6 +86,7 @@ struct BenchmarkOptions: Sendable {
         case mqttPublish = "mqtt-publish"
         case restClient = "rest-client"
         case durabilityCost = "durability-cost"
+        case replay
         case all
     }
 

@@ -20,6 +20,9 @@ struct ModbusMQTTLoad {
         /// MB of 10⁶ bytes.
         let peak: Double
         let peersShare: String
+        /// Messages of the backlog that are delivered, and whether some are left.
+        let replayed: Int
+        let isReplaying: Bool
 
         /// A second.
         var rate: Double { figures["events"] / figures["seconds"] }
@@ -34,11 +37,17 @@ struct ModbusMQTTLoad {
     /// Of the agent's outbox; nil: the gateway's own.
     private let durability: String?
     private let data: String
+    /// Messages that wait in the outbox for another agent, `replay`, whose broker comes when the measuring begins.
+    private let backlog: Int?
 
     /// - Parameters:
     ///   - durability: of the agent's outbox; nil: what the gateway takes by itself.
     ///   - data: the gateway's data directory, made by it.
-    init(_ options: BenchmarkOptions, durability: String? = nil, data: String = "load-data") throws(BenchmarkError) {
+    ///   - backlog: of the agent `replay`; nil: there is no such agent.
+    init(
+        _ options: BenchmarkOptions, durability: String? = nil, data: String = "load-data", backlog: Int? = nil
+    ) throws(BenchmarkError) {
+        self.backlog = backlog
         peers = try options.need(options.peers, "--peers")
         work = try options.need(options.work, "--work")
         sallyport = try options.need(options.sallyport, "--sallyport")
@@ -48,17 +57,18 @@ struct ModbusMQTTLoad {
     }
 
     func run() throws(BenchmarkError) -> Outcome {
-        let ports = try freePorts(2 + ModbusMQTTLoad.devices)
-        let (tlsPort, plainPort) = (ports[0], ports[1])
+        let ports = try freePorts(3 + ModbusMQTTLoad.devices)
+        let (tlsPort, plainPort, replayPort) = (ports[0], ports[1], ports.last ?? 0)
         let password = String(UInt64.random(in: .min ... .max), radix: 36) + "-benchmark"
         try writeBroker(tlsPort, plainPort, password)
-        try writeGateway(tlsPort, ports.dropFirst(2), password)
+        let devices = ports.dropFirst(2).dropLast()
+        try writeGateway(tlsPort, devices, password, replayPort)
         let broker = try Child(
             "mosquitto", ["mosquitto", "-c", "\(work)/mosquitto.conf"], output: "\(work)/mosquitto.log")
         defer { broker.stop() }
         try broker.await(" running", seconds: 10)
         let device = try Child(
-            "the Modbus device", ["\(peers)/modbus-device", "90"] + ports.dropFirst(2).map(String.init),
+            "the Modbus device", ["\(peers)/modbus-device", "90"] + devices.map(String.init),
             output: "\(work)/device.log")
         defer { device.stop() }
         try device.await("listening", seconds: 10)
@@ -78,6 +88,8 @@ struct ModbusMQTTLoad {
         } catch {
             throw BenchmarkError("\(error); the gateway said: \((try? readFile(gateway.output))?.suffix(2000) ?? "")")
         }
+        let replayBroker = backlog == nil ? nil : try startReplayBroker(replayPort)
+        defer { replayBroker?.stop() }
         let watch = Stopwatch()
         let before = try ProcessFigures(of: gateway.process)
         let deviceBefore = try ProcessFigures(of: device.process)
@@ -91,15 +103,36 @@ struct ModbusMQTTLoad {
         let peersShare =
             "broker \(share(try ProcessFigures(of: broker.process), brokerBefore)), "
             + "device \(share(try ProcessFigures(of: device.process), deviceBefore))"
+        let left = try backlog == nil ? 0 : waiting()
         let outcome = Outcome(
             figures: Figures(said, line: "tags="), elapsed: elapsed, processor: after.processor - before.processor,
-            peak: after.peak, peersShare: peersShare)
+            peak: after.peak, peersShare: peersShare, replayed: (backlog ?? 0) - left, isReplaying: left > 0)
         guard outcome.figures["tags"] == Double(ModbusMQTTLoad.tags), outcome.figures["malformed"] == 0,
             outcome.figures["backwards"] == 0, outcome.figures["bad"] == 0
         else {
             throw BenchmarkError("the subscriber got wrong events; see \(work)/subscriber.log: \(said.suffix(300))")
         }
         return outcome
+    }
+
+    private func startReplayBroker(_ port: Int) throws(BenchmarkError) -> Child {
+        try writeFile(
+            "\(work)/replay.conf",
+            "user root\npersistence false\nlog_dest stderr\nlistener \(port) 127.0.0.1\nallow_anonymous true\n")
+        return try Child("mosquitto", ["mosquitto", "-c", "\(work)/replay.conf"], output: "\(work)/replay.log")
+    }
+
+    /// Messages of the backlog that are not delivered.
+    private func waiting() throws(BenchmarkError) -> Int {
+        let said = try Child.run(
+            "sallyport outbox status",
+            [sallyport, "outbox", "status", "--config", "\(work)/load.yaml", "--format", "json"],
+            output: "\(work)/status.json")
+        guard let place = said.firstRange(of: "\"agent\" : \"replay\"") ?? said.firstRange(of: "\"agent\":\"replay\""),
+            let label = said[place.upperBound...].firstRange(of: "\"messages\""),
+            let number = Int(said[label.upperBound...].drop { !$0.isNumber }.prefix { $0.isNumber })
+        else { throw BenchmarkError("outbox status said: \(said.prefix(2000))") }
+        return number
     }
 
     private func writeBroker(_ tlsPort: Int, _ plainPort: Int, _ password: String) throws(BenchmarkError) {
@@ -125,7 +158,9 @@ struct ModbusMQTTLoad {
             """)
     }
 
-    private func writeGateway(_ broker: Int, _ devices: ArraySlice<Int>, _ password: String) throws(BenchmarkError) {
+    private func writeGateway(
+        _ broker: Int, _ devices: ArraySlice<Int>, _ password: String, _ replayPort: Int
+    ) throws(BenchmarkError) {
         let digits = { (index: Int) in String(repeating: "0", count: 4 - String(index).count) + String(index) }
         var tags = "name,address,type,access,unit,poll,description\n"
         for index in 0..<ModbusMQTTLoad.registers {
@@ -163,6 +198,17 @@ struct ModbusMQTTLoad {
 
             """
         if let durability { text += "    outbox: { max-bytes: 64MiB, durability: \(durability) }\n" }
+        if backlog != nil {
+            text += """
+                  - name: replay
+                    type: mqtt
+                    url: tcp://127.0.0.1:\(replayPort)
+                    publish: { topic: iotgateway }
+                    outbox: { max-bytes: 64GiB }
+                    items: [{ tags: "Nothing.**" }]
+
+                """
+        }
         try writeFile("\(work)/load.yaml", text)
     }
 }

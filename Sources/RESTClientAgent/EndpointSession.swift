@@ -189,8 +189,9 @@ final class EndpointSession {
         case .split:
             let trouble = judgement.trouble ?? ""
             guard queue.split(message.ticket, bytes: transfer.size / 2) else {
+                let why = message.events > 1 ? "its events cannot be told apart" : "one event cannot be cut"
                 policy.isUncuttable(attempt, at: now, jitter: Double.random(in: 0...1))
-                return setAside(message, "\(trouble); a message of one event cannot be cut", at: now)
+                return setAside(message, "\(trouble); \(why)", at: now)
             }
             cutSequence = message.sequence
             connection.told(trouble)

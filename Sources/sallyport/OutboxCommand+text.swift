@@ -32,7 +32,9 @@ extension OutboxStatus {
                 secondsToFull.map { "; full in \(Amount.time(seconds: $0)), then \(whenFull ?? "it drops")" } ?? ""
             Terminal.say("  coming in    \(Amount.bytes(Int(clamping: Int64(bytesPerSecond)))) a second\(end)")
         }
-        Terminal.say("  dead letters \(deadLetters)")
+        Terminal.say(
+            "  dead letters \(deadLetters)"
+                + (deadLetters > 0 ? "; what and why: sallyport outbox dead-letters '\(agent.printable)'" : ""))
         Terminal.say(
             "  dropped      \(Amount.count(Int(clamping: droppedMessages), "message")), "
                 + Amount.count(Int(clamping: droppedEvents), "event"))

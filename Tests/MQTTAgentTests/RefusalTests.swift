@@ -195,10 +195,10 @@ struct RefusalTests {
         let bench = try await DeliveryBench { $0.hugePublish = 200 << 20 }
         try await bench.running { run in
             run.queue.add(1...100)
-            let before = try residentBytes()
+            let before = try PeakMemory.begin()
             try await run.agent.wait { $0.lastError?.contains("nobody asked for") == true }
             // With what the recorder itself has on its way.
-            #expect(try residentBytes() - before < 64 << 20)
+            #expect(try PeakMemory.bytes() - before < 64 << 20)
             bench.recorder.behave { $0.hugePublish = nil }
             try await run.steady()
         }

@@ -78,14 +78,14 @@ struct HostileEndpointTests {
     @Test("49: a compressed bomb is neither unpacked nor read to its end")
     func bomb() async throws {
         let bench = try EndpointBench(.gzipBomb(megabytes: 4000), .status(200))
-        let before = try peakMemory()
+        let before = try PeakMemory.begin()
         try await bench.running { agent, queue in
             queue.add(1...2)
             try await agent.wait(forDelivered: 2)
             try await bench.recorder.wait { $0.abandoned == 1 }
         }
         try bench.expect(payloads(1...2))
-        #expect(try peakMemory() - before < 64 << 10)
+        #expect(try PeakMemory.bytes() - before < 64 << 20)
     }
 
     @Test("50: a proxy of the environment is not asked, one of the configuration is")
@@ -187,13 +187,6 @@ struct HostileEndpointTests {
             try await agent.wait(forDelivered: 2)
         }
         try bench.expect(payloads(1...2))
-    }
-
-    /// KiB.
-    private func peakMemory() throws -> Int {
-        let status = String(decoding: try Data(contentsOf: URL(filePath: "/proc/self/status")), as: UTF8.self)
-        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
-        return try #require(line.split(separator: " ").compactMap { Int($0) }.first)
     }
 }
 

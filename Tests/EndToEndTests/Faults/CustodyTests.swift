@@ -105,6 +105,25 @@ struct CustodyTests {
         #expect(verdicts.values.contains { !$0.isLossless }, "\(verdicts)")
     }
 
+    @Test("a long outage: the disk has what waits, memory does not grow with it, and all of it arrives")
+    func outage() async throws {
+        var plant = try FaultyPlant()
+        let (broker, endpoint) = (plant.broker, plant.endpoint)
+        try await plant.stopped { gateway in
+            try await Task.sleep(for: .seconds(1))
+            broker.stop(reset: true)
+            endpoint.stop()
+            let before = FaultyPlant.peakMemory(of: gateway.processIdentifier)
+            try await Task.sleep(for: isSoaking ? .seconds(3 * 3600) : .seconds(12))
+            #expect(FaultyPlant.peakMemory(of: gateway.processIdentifier) - before < 32 << 20)
+            try broker.start()
+            try endpoint.start()
+            try await Task.sleep(for: .seconds(1))
+        }
+        try await plant.drained()
+        try plant.expectLossless()
+    }
+
     @Test("without faults nothing comes twice")
     func steady() async throws {
         var plant = try FaultyPlant()

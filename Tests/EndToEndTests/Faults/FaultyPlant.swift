@@ -103,7 +103,7 @@ struct FaultyPlant {
         judge.use.note(recovery: nil, memory: memory, disk: FaultyPlant.disk(plant))
     }
 
-    private static func peakMemory(of process: Int32) -> Int {
+    static func peakMemory(of process: Int32) -> Int {
         let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
         return (Int(line.filter(\.isNumber)) ?? 0) << 10
