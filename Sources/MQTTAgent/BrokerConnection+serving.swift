@@ -149,10 +149,12 @@ extension BrokerConnection {
                     let bytes = entry.message.payload(gateway: options.gateway, agent: options.name).count
                     if queue.split(entry.message.ticket, bytes: bytes / 2) { return }
                 }
+                if refusal.isForbidden { try checkRights(&attempts) }
                 setAside(entry.message, refusal, topic: entry.topic)
             } else {
                 session.isProbing = false
                 attempts.isProbing = false
+                attempts.forbiddenInARow = 0
                 acknowledged(entry)
                 session.taken.append(entry.message.ticket)
             }
@@ -192,6 +194,20 @@ extension BrokerConnection {
             }
         }
         return count
+    }
+
+    /// Some topics that are forbidden hold up nobody. An account without any rights would turn all data into dead letters, and
+    /// those are bounded: then the rest waits in the outbox.
+    private func checkRights(_ attempts: inout ConnectionAttempts) throws(BrokerLoss) {
+        guard attempts.forbiddenInARow >= ConnectionAttempts.mostForbidden else {
+            attempts.forbiddenInARow += 1
+            return
+        }
+        attempts.isProbing = true
+        throw BrokerLoss(
+            .credentials,
+            "the broker's access rules refused \(ConnectionAttempts.mostForbidden) messages in a row, which are set aside; "
+                + "the others wait until the account may write its topics")
     }
 
     /// A broker that had told no limit ended the connection because a message was too large: which one it was shows when one

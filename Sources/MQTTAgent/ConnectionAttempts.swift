@@ -24,6 +24,10 @@ package struct ConnectionAttempts: Sendable {
     /// The broker took no message when it was asked last: one goes alone before the others, so that a broker which begins
     /// to take messages again takes them in order.
     var isProbing = false
+    /// So many messages that the access rules forbid, one after the other, are no single topic: the account has no rights.
+    static let mostForbidden = 1000
+    /// Since one was taken.
+    var forbiddenInARow = 0
     /// Bytes of a payload for which the broker ended the connection, and had not said that it would.
     var tooLarge: Int?
     /// The message that went alone and was refused without a reason, and when that was first.
@@ -71,7 +75,9 @@ package struct ConnectionAttempts: Sendable {
 
     /// The next attempt is a new beginning and comes at once: something of ours has changed.
     package mutating func startOver(at now: ContinuousClock.Instant) {
+        let forbidden = forbiddenInARow
         self = ConnectionAttempts(choice: choice, now: now)
+        forbiddenInARow = forbidden
     }
 
     /// - Parameter jitter: 0…1, spreads the attempts of many gateways.

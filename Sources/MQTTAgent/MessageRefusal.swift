@@ -7,10 +7,13 @@ package struct MessageRefusal: Sendable, Equatable, CustomStringConvertible {
     package let isUnexplained: Bool
     /// Its events may be taken in smaller messages.
     package let isTooLarge: Bool
+    /// The account may not write the topic: where it may write none, every message would be refused.
+    package let isForbidden: Bool
 
     /// What a PUBACK of MQTT 5 that is 0x80 or more means (§3.4.2.1).
     init(reason: Int32) {
         isTooLarge = reason == 0x95
+        isForbidden = reason == 0x87
         isUnexplained = reason == 0x80 || reason == 0x83
         switch reason {
         case 0x95: (description, isPassing) = ("a message is larger than the broker takes; lower max-events", false)
@@ -28,6 +31,7 @@ package struct MessageRefusal: Sendable, Equatable, CustomStringConvertible {
         description = "a message of \(bytes) bytes is larger than the broker takes; lower max-events"
         isPassing = false
         isUnexplained = false
+        isForbidden = false
         isTooLarge = true
     }
 
@@ -35,6 +39,7 @@ package struct MessageRefusal: Sendable, Equatable, CustomStringConvertible {
         description = reason
         isPassing = false
         isUnexplained = false
+        isForbidden = false
         isTooLarge = false
     }
 }

@@ -139,6 +139,10 @@ enum BrokerEvent {
         var timeout = UInt32(clamping: Int64(max(5, seconds)) * 1500)
         _ = unsafe setsockopt(
             socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &timeout, socklen_t(MemoryLayout<UInt32>.size))
+        // A broker has little to say to who only publishes, and the library reads a packet for as long as bytes are there: with
+        // a small buffer it pauses, and what was sent can be counted before it has filled the memory.
+        var size: Int32 = 16 << 10
+        _ = unsafe setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// -1 when there is none.

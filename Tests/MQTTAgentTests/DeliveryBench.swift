@@ -52,6 +52,20 @@ struct DeliveryBench {
                 sourceLocation: sourceLocation)
         }
 
+        /// Waits until so many are set aside.
+        func letters(_ count: Int) async throws {
+            let end = ContinuousClock.now + .seconds(10)
+            while true {
+                let agents = try await outbox.overview().agents
+                let now = agents.first { $0.agent == agent.options.name }?.deadLetters
+                if now == count { return }
+                guard ContinuousClock.now < end else {
+                    throw TestPeerError("\(now ?? 0) dead letters, not \(count)")
+                }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+
         func letters() async throws -> [DeadLetterSummary] {
             try await outbox.letters(of: agent.options.name, limit: 10_000)
         }
