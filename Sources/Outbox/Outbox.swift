@@ -73,7 +73,7 @@ package final class Outbox: Sendable {
 
     /// The queue of an agent that begins now: with what an earlier one of this name has left. That one is at its end.
     package func queue(for agent: String, options: OutboxOptions) async throws -> OutboxQueue {
-        try await perform { try $0.attach(agent, options) }
+        try await perform { $0.attach(agent, options) }
     }
 
     /// The agent has ended: what it left waits for the next one of this name.

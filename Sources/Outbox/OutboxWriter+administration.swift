@@ -6,14 +6,16 @@ import Synchronization
 extension OutboxWriter {
     // MARK: Agents come and go
 
-    func attach(_ agent: String, _ options: OutboxOptions) throws -> OutboxQueue {
+    func attach(_ agent: String, _ options: OutboxOptions) -> OutboxQueue {
         release(agent)
-        var ledger = try ledgers[agent] ?? newLedger(agent)
         let queue = OutboxQueue(agent: agent, options: options, exchange: exchange)
+        var ledger = ledgers[agent] ?? OutboxLedger(record: newRecord(agent))
         ledger.record.begin(at: ages.now, end: ledger.end.row, maxAge: options.maxAge.components.seconds)
-        if let database, failure == nil {
-            try database.commit(isSynced: false) { [record = ledger.record] db in try OutboxDatabase.save(record, db) }
-        }
+        let isNew = ledgers[agent] == nil
+        ledgers[agent] = ledger
+        writeDown(agent, isNew: isNew)
+        // A disk that failed with it may have changed what is known of the agent.
+        ledger = ledgers[agent] ?? ledger
         ledger.queue = queue
         begin(ledger)
         queue.take(inMemory: ledger.left.messages, sequence: ledger.left.announced)
@@ -30,13 +32,20 @@ extension OutboxWriter {
         return queue
     }
 
-    private func newLedger(_ agent: String) throws -> OutboxLedger {
-        let record = newRecord(agent)
-        guard let database, failure == nil else { return OutboxLedger(record: record) }
-        var ledger: OutboxLedger?
-        try database.commit(isSynced: true) { db in ledger = try load(record, .other, db) }
-        exchange.state.withLock { $0.tables[agent] = record.table }
-        return ledger ?? OutboxLedger(record: record)
+    /// That an agent runs, and for a new one its table. Where the disk does not take it, it begins in memory.
+    private func writeDown(_ agent: String, isNew: Bool) {
+        guard let database, failure == nil, let record = ledgers[agent]?.record else { return }
+        do {
+            var loaded: OutboxLedger?
+            try database.commit(isSynced: isNew) { db in
+                if isNew { loaded = try load(record, .other, db) } else { try OutboxDatabase.save(record, db) }
+            }
+            guard let loaded else { return }
+            ledgers[agent] = loaded
+            exchange.state.withLock { $0.tables[agent] = record.table }
+        } catch {
+            fail(OutboxDatabase.failure(error, path: path))
+        }
     }
 
     /// What an agent leaves goes to the disk, also where it was to be in memory only: nobody else will hold it.

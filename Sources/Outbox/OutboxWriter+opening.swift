@@ -62,7 +62,9 @@ extension OutboxWriter {
             var loaded: [String: OutboxLedger] = [:]
             try database.commit(isSynced: true) { db in
                 for name in names.sorted() {
-                    let record = records.first { $0.name == name } ?? newRecord(name, numbers: records.map(\.number))
+                    var record = records.first { $0.name == name } ?? newRecord(name, numbers: records.map(\.number))
+                    // Until it begins it does not run; whoever only looks changes nothing.
+                    if ledgers[name]?.queue == nil, movesDamagedAside { record.pausedAt = record.pausedAt ?? ages.now }
                     var ledger = try load(record, continuity, db)
                     (ledger.letters, ledger.letterBytes) = letters[record.number] ?? (0, 0)
                     loaded[name] = ledger
@@ -129,7 +131,6 @@ extension OutboxWriter {
             (record.pausedAt, record.rest, record.restRow) = (known.pausedAt, known.rest, known.restRow)
             record.maxAge = known.maxAge
         }
-        if earlier?.queue == nil, movesDamagedAside { record.pausedAt = record.pausedAt ?? ages.now }
         if continuity == .cut {
             let end = max(last?.row ?? 0, stored.cursor.mark.row)
             if record.cursor.mark.row > end { record.cursor.mark = last ?? stored.cursor.mark }
