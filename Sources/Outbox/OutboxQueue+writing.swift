@@ -370,7 +370,8 @@ extension OutboxQueue {
         wake?()
     }
 
-    /// Ends it for whoever still holds it, and gives what is in memory only.
+    /// Ends it for whoever still holds it, and gives what is in memory only; and up to which of that the receiver needs no word
+    /// of a gap.
     func close() -> (messages: [StoredMessage], announced: UInt64) {
         state.withLock { state in
             state.isClosed = true
@@ -381,13 +382,15 @@ extension OutboxQueue {
                 guard last?.sequence != given.message.sequence || last?.epochText != given.message.epochText else {
                     continue
                 }
-                waiting.append(given.message)
+                var message = given.message
+                if !message.isAgain {
+                    // What it told when it was given, it tells again; others beside it may have been taken.
+                    message.isAgain = true
+                    message.gap = UInt64(given.gap?.count ?? 0)
+                }
+                waiting.append(message)
             }
-            let rest = waiting + state.tail.filter { !$0.isDurable }
-            // What was given already had its gap then, and has it again.
-            guard let first = waiting.first(where: { !$0.isAgain }) else { return (rest, state.announcedInMemory) }
-            let gap = state.given.first { $0.message.sequence == first.sequence && $0.gap != nil }?.gap
-            return (rest, (gap?.lowerBound ?? first.sequence.number) - 1)
+            return (waiting + state.tail.filter { !$0.isDurable }, state.announcedInMemory)
         }
     }
 

@@ -193,6 +193,22 @@ struct ReopeningTests {
         #expect(try await again.message().gap == nil)
     }
 
+    @Test("what was taken beside what is on its way is no gap, when memory goes to the disk")
+    func takenBeside() async throws {
+        let bench = try await OutboxBench()
+        let options = OutboxOptions(durability: .memory)
+        let queue = try await bench.queue(options)
+        queue.append(1...6)
+        var given: [OutboxMessage] = []
+        for _ in 1...5 { given.append(try await queue.message()) }
+        queue.acknowledge([given[1].ticket, given[3].ticket])
+        await bench.outbox.release("a")
+        try await bench.reopen()
+        let rest = try await bench.queue(options).take(4)
+        #expect(rest.map(\.number) == [1, 3, 5, 6] && rest.map(\.sequence) == [1, 3, 5, 6])
+        #expect(rest.allSatisfy { $0.gap == nil })
+    }
+
     @Test(
         "a smaller max-bytes gives up nothing that waits, and lets no more in",
         arguments: OutboxOptions.WhenFull.allCases)
