@@ -141,7 +141,7 @@ enum BrokerEvent {
             socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &timeout, socklen_t(MemoryLayout<UInt32>.size))
         // A broker has little to say to who only publishes, and the library reads a packet for as long as bytes are there: with
         // a small buffer it pauses, and what was sent can be counted before it has filled the memory.
-        var size: Int32 = 16 << 10
+        var size: Int32 = 64 << 10
         _ = unsafe setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
     }
 
