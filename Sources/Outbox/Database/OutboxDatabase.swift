@@ -8,7 +8,7 @@ import Synchronization
 /// The writing connection belongs to the outbox's thread; agents read on theirs.
 final class OutboxDatabase: Sendable {
     /// `PRAGMA user_version` of what this version writes.
-    static let schemaVersion = 1
+    static let schemaVersion = 2
     static let pageSize = 8192
     /// SQLite's own 4 MiB would copy the write-ahead log back several times a second at full rate.
     private static let checkpointPages = 4096
@@ -115,6 +115,7 @@ final class OutboxDatabase: Sendable {
         }
         return try pool.writeWithoutTransaction { db in
             if version == 0 { try makeSchema(db) }
+            if version == 1 { try addGapsAndPauses(db) }
             let token = randomEpoch()
             try place.token.write(place.token.both(lastToken(db), and: token))
             var outcome: (Epoch, String?)?
@@ -168,6 +169,23 @@ final class OutboxDatabase: Sendable {
                     ) STRICT;
                     CREATE INDEX dead_letters_of_agent ON dead_letters (agent, number);
                     """)
+            try db.execute(sql: "PRAGMA user_version = \(schemaVersion)")
+            return .commit
+        }
+    }
+
+    /// From format 1, which knew neither pauses nor gaps of messages that are sent again.
+    private static func addGapsAndPauses(_ db: Database) throws {
+        try db.inTransaction(.immediate) {
+            for column in [
+                "paused_at INTEGER", "rest_row INTEGER NOT NULL DEFAULT 0", "rest INTEGER NOT NULL DEFAULT 0",
+                "max_age INTEGER",
+            ] {
+                try db.execute(sql: "ALTER TABLE agents ADD COLUMN \(column)")
+            }
+            for number in try Int64.fetchAll(db, sql: "SELECT number FROM agents") {
+                try OutboxTable(number: number).addGap(db)
+            }
             try db.execute(sql: "PRAGMA user_version = \(schemaVersion)")
             return .commit
         }

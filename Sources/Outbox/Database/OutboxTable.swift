@@ -29,6 +29,14 @@ struct OutboxTable: Sendable {
                 """)
     }
 
+    /// From format 1.
+    func addGap(_ db: Database) throws {
+        try create(db)
+        let columns = try Row.fetchAll(db, sql: "SELECT name FROM pragma_table_info('\(name)')").map { $0.text(0) }
+        guard !columns.contains("gap") else { return }
+        try db.execute(sql: "ALTER TABLE \(name) ADD COLUMN gap INTEGER NOT NULL DEFAULT 0")
+    }
+
     func drop(_ db: Database) throws { try db.execute(sql: "DROP TABLE IF EXISTS \(name)") }
 
     // MARK: Writing
