@@ -1,3 +1,6 @@
+import FoundationEssentials
+import Outbox
+
 /// 10 Modbus devices of 1000 registers, polled every 100 ms, to a broker over TLS at QoS 1.
 ///
 /// The device is a C server over libmodbus, the subscriber a C client of libmosquitto on a plain listener, so that
@@ -128,11 +131,10 @@ struct ModbusMQTTLoad {
             "sallyport outbox status",
             [sallyport, "outbox", "status", "--config", "\(work)/load.yaml", "--format", "json"],
             output: "\(work)/status.json")
-        guard let place = said.firstRange(of: "\"agent\" : \"replay\"") ?? said.firstRange(of: "\"agent\":\"replay\""),
-            let label = said[place.upperBound...].firstRange(of: "\"messages\""),
-            let number = Int(said[label.upperBound...].drop { !$0.isNumber }.prefix { $0.isNumber })
+        guard let overview = try? JSONDecoder().decode(OutboxOverview.self, from: Data(said.utf8)),
+            let replay = overview.agents.first(where: { $0.agent == "replay" })
         else { throw BenchmarkError("outbox status said: \(said.prefix(2000))") }
-        return number
+        return replay.messages
     }
 
     private func writeBroker(_ tlsPort: Int, _ plainPort: Int, _ password: String) throws(BenchmarkError) {

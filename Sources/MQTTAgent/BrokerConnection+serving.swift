@@ -149,7 +149,7 @@ extension BrokerConnection {
                     let bytes = entry.message.payload(gateway: options.gateway, agent: options.name).count
                     if queue.split(entry.message.ticket, bytes: bytes / 2) { return }
                 }
-                if refusal.isForbidden { try checkRights(&attempts) }
+                if refusal.isForbidden, entry.topic == options.topic { try checkRights(&attempts) }
                 setAside(entry.message, refusal, topic: entry.topic)
             } else {
                 session.isProbing = false
@@ -196,8 +196,8 @@ extension BrokerConnection {
         return count
     }
 
-    /// Some topics that are forbidden hold up nobody. An account without any rights would turn all data into dead letters, and
-    /// those are bounded: then the rest waits in the outbox.
+    /// Where tags have topics of their own, those that are forbidden hold up nobody. Where all go to one, an account that may
+    /// not write it would turn all data into dead letters, and those are bounded: then the rest waits in the outbox.
     private func checkRights(_ attempts: inout ConnectionAttempts) throws(BrokerLoss) {
         guard attempts.forbiddenInARow >= ConnectionAttempts.mostForbidden else {
             attempts.forbiddenInARow += 1
@@ -207,7 +207,7 @@ extension BrokerConnection {
         throw BrokerLoss(
             .credentials,
             "the broker's access rules refused \(ConnectionAttempts.mostForbidden) messages in a row, which are set aside; "
-                + "the others wait until the account may write its topics")
+                + "the others wait until the account may write \(options.topic)")
     }
 
     /// A broker that had told no limit ended the connection because a message was too large: which one it was shows when one

@@ -24,9 +24,9 @@ package struct ConnectionAttempts: Sendable {
     /// The broker took no message when it was asked last: one goes alone before the others, so that a broker which begins
     /// to take messages again takes them in order.
     var isProbing = false
-    /// So many messages that the access rules forbid, one after the other, are no single topic: the account has no rights.
+    /// So many messages to the agent's one topic are set aside because the access rules forbid it.
     static let mostForbidden = 1000
-    /// Since one was taken.
+    /// Of them, since one was taken.
     var forbiddenInARow = 0
     /// Bytes of a payload for which the broker ended the connection, and had not said that it would.
     var tooLarge: Int?

@@ -124,7 +124,7 @@ struct OutboxLedger {
 
     /// The first of a message that is begun anew in its middle.
     private mutating func goingOn(_ chunk: OutboxChunk) -> OutboxChunk? {
-        guard cutLanes.contains(chunk.lane) else { return chunk }
+        guard !cutLanes.isEmpty, cutLanes.contains(chunk.lane) else { return chunk }
         // Its end alone is no message.
         guard chunk.events > 0 else {
             if chunk.isLast { cutLanes.remove(chunk.lane) }

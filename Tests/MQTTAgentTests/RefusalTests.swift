@@ -129,6 +129,18 @@ struct RefusalTests {
         #expect(try bench.firstArrivals().flatMap(\.values) == Array(1001...1500))
     }
 
+    @Test("13: topics that are forbidden hold up no other, however many messages they have")
+    func forbiddenTopics() async throws {
+        let bench = try await DeliveryBench { $0.acknowledge = .reason(0x87, topicsContaining: "forbidden") }
+        try await bench.running { run in
+            run.queue.add(1...1200, topic: "forbidden/7")
+            run.queue.add(1201...1210, topic: "allowed")
+            try await run.steady(within: .seconds(20))
+            try await run.letters(1200)
+        }
+        #expect(try bench.firstArrivals().flatMap(\.values) == Array(1201...1210))
+    }
+
     @Test("14: a quota that is exceeded for a while costs nothing, neither messages nor their order")
     func quota() async throws {
         let bench = try await DeliveryBench { $0.acknowledge = .reason(0x97) }

@@ -8,15 +8,6 @@ import Testing
 
 @Suite("Damaged and strange files", .timeLimit(.minutes(2)))
 struct DamageTests {
-    private static func overwrite(_ path: String, from offset: Int, _ bytes: [UInt8]) throws {
-        let descriptor = open(path, O_WRONLY)
-        guard descriptor >= 0 else { throw TestPeerError("\(path) cannot be opened") }
-        defer { close(descriptor) }
-        guard pwrite(descriptor, bytes, bytes.count, off_t(offset)) == bytes.count else {
-            throw TestPeerError("\(path) cannot be written")
-        }
-    }
-
     private func aside(_ bench: OutboxBench) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: bench.directory.path).filter {
             $0.contains(".damaged-") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm")
@@ -30,7 +21,7 @@ struct DamageTests {
         queue.append(1...50, padding: 1000)
         let epoch = try await queue.take(1)[0].epoch
         await bench.outbox.close()
-        try Self.overwrite(bench.path, from: offset, [UInt8](repeating: 0xA5, count: 4000))
+        try overwrite(bench.path, from: offset, [UInt8](repeating: 0xA5, count: 4000))
         let before = try Data(contentsOf: URL(filePath: bench.path))
         try await bench.reopen()
         let new = try await bench.queue()
@@ -56,7 +47,7 @@ struct DamageTests {
         // All but the first page: schema and agents stay readable.
         let rubbish = [UInt8](repeating: 0x5A, count: 1 << 20)
         for offset in stride(from: 65_536, to: Int(facts.st_size), by: rubbish.count) {
-            try Self.overwrite(bench.path, from: offset, rubbish)
+            try overwrite(bench.path, from: offset, rubbish)
         }
         var numbers: [Int] = []
         let end = ContinuousClock.now + .seconds(20)
@@ -159,5 +150,14 @@ extension OutboxBench {
         let database = try DatabaseQueue(path: path)
         try await database.write { try $0.execute(sql: sql) }
         try database.close()
+    }
+}
+
+func overwrite(_ path: String, from offset: Int, _ bytes: [UInt8]) throws {
+    let descriptor = open(path, O_WRONLY)
+    guard descriptor >= 0 else { throw TestPeerError("\(path) cannot be opened") }
+    defer { close(descriptor) }
+    guard pwrite(descriptor, bytes, bytes.count, off_t(offset)) == bytes.count else {
+        throw TestPeerError("\(path) cannot be written")
     }
 }

@@ -11,19 +11,22 @@ struct ReopeningTests {
     private static func block(_ bench: OutboxBench) { mkdir(bench.directory.file("outbox.token.next"), 0o700) }
     private static func unblock(_ bench: OutboxBench) { rmdir(bench.directory.file("outbox.token.next")) }
 
-    private static func failed(_ bench: OutboxBench) async throws {
+    /// Takes the log away, so that the file is closed and cannot be opened again until the body has ended; returns when it was.
+    private static func reopened(_ bench: OutboxBench, after body: () throws -> Void) async throws {
+        block(bench)
+        unlink(bench.path + "-wal")
         let end = ContinuousClock.now + .seconds(20)
         while try await bench.outbox.overview().failure == nil {
             guard ContinuousClock.now < end else { throw TestPeerError("it was not noticed") }
             try await Task.sleep(for: .milliseconds(50))
         }
+        try body()
+        unblock(bench)
+        try await bench.written()
     }
 
-    private static func overwrite(_ bench: OutboxBench, _ count: Int) throws {
-        let file = open(bench.path, O_WRONLY)
-        defer { close(file) }
-        let rubbish = [UInt8](repeating: 0xA5, count: count)
-        try #require(pwrite(file, rubbish, count, 0) == count)
+    private static func damage(_ bench: OutboxBench) throws {
+        try overwrite(bench.path, from: 0, [UInt8](repeating: 0xA5, count: 16_384))
     }
 
     @Test("damaged while it was closed: nothing new is taken for something old, and what memory has goes on")
@@ -34,13 +37,10 @@ struct ReopeningTests {
         let taken = try await queue.take(10)
         let inFlight = try await queue.message()
         try await bench.status { $0.sequence == 40 }
-        Self.block(bench)
-        unlink(bench.path + "-wal")
-        try await Self.failed(bench)
-        queue.append(41...45)
-        try Self.overwrite(bench, 16_384)
-        Self.unblock(bench)
-        try await bench.written()
+        try await Self.reopened(bench) {
+            queue.append(41...45)
+            try Self.damage(bench)
+        }
         queue.append(46...60)
         queue.acknowledge(inFlight.ticket)
         let rest = try await queue.take(49)
@@ -62,12 +62,7 @@ struct ReopeningTests {
         queue.append(1...40)
         let first = try await queue.take(10)[0]
         try await bench.status { $0.sequence == 40 }
-        Self.block(bench)
-        unlink(bench.path + "-wal")
-        try await Self.failed(bench)
-        try Self.overwrite(bench, 16_384)
-        Self.unblock(bench)
-        try await bench.written()
+        try await Self.reopened(bench) { try Self.damage(bench) }
         queue.append(41...41)
         try await bench.status { $0.sequence == 1 }
         try await bench.crash()
@@ -85,12 +80,7 @@ struct ReopeningTests {
         let taken = try await queue.take(3)
         let inFlight = [try await queue.message(), try await queue.message()]
         try await bench.status { $0.sequence == 9 }
-        Self.block(bench)
-        unlink(bench.path + "-wal")
-        try await Self.failed(bench)
-        queue.append(10...10)
-        Self.unblock(bench)
-        try await bench.written()
+        try await Self.reopened(bench) { queue.append(10...10) }
         queue.append(11...11)
         let next = try await queue.take(6)
         #expect(next.map(\.number) == Array(6...11))
@@ -110,15 +100,12 @@ struct ReopeningTests {
         queue.append(21...40)
         let taken = try await queue.take(30)
         try await bench.status { $0.sequence == 40 && $0.messages == 10 }
-        // A commit fails, and when the file is opened again its log is gone: put aside as a copy, it comes back without it.
+        // What the file was without its log.
         let copy = try Data(contentsOf: URL(filePath: bench.path))
-        Self.block(bench)
-        unlink(bench.path + "-wal")
-        try await Self.failed(bench)
-        try copy.write(to: URL(filePath: bench.path))
-        unlink(bench.path + "-wal")
-        Self.unblock(bench)
-        try await bench.written()
+        try await Self.reopened(bench) {
+            try copy.write(to: URL(filePath: bench.path))
+            unlink(bench.path + "-wal")
+        }
         queue.append(41...45)
         let rest = try await queue.take(15)
         #expect(rest.map(\.number) == Array(31...45))
@@ -141,12 +128,7 @@ struct ReopeningTests {
         queue.append([.part("," + large)])
         try await bench.status { $0.committedEvents == 2 }
         try await bench.outbox.checkpoint()
-        Self.block(bench)
-        unlink(bench.path + "-wal")
-        try await Self.failed(bench)
-        try Self.overwrite(bench, 16_384)
-        Self.unblock(bench)
-        try await bench.written()
+        try await Self.reopened(bench) { try Self.damage(bench) }
         queue.append([.part(#","c""#)])
         try await bench.status { $0.committedEvents == 1 }
         queue.append([.part(#","d""#, isLast: true)])
@@ -220,7 +202,6 @@ struct ReopeningTests {
         await bench.outbox.release("a")
         let options = OutboxOptions(maxBytes: 100_000, whenFull: whenFull)
         queue = try await bench.queue(options)
-        try await Task.sleep(for: .milliseconds(100))
         #expect(try await bench.status().messages == 100)
         #expect(try await queue.take(50).map(\.number) == Array(1...50))
         // Half of it waits, and more than that does not.

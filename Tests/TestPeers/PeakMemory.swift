@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 
-/// The most memory that this process had since `begin`.
+/// The most memory that a process had: this one since `begin`, another one since it started.
 package enum PeakMemory {
     /// The kernel counts anew from here: what an earlier test needed is in nobody's way.
     ///
@@ -15,11 +15,13 @@ package enum PeakMemory {
         return try bytes()
     }
 
-    package static func bytes() throws -> Int {
-        let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    /// - Parameter process: its identifier; nil: this one.
+    package static func bytes(of process: Int32? = nil) throws -> Int {
+        let path = "/proc/\(process.map { "\($0)" } ?? "self")/status"
+        let status = try String(contentsOfFile: path, encoding: .utf8)
         guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
             let number = Int(line.filter(\.isNumber))
-        else { throw TestPeerError("/proc/self/status has no VmHWM") }
+        else { throw TestPeerError("\(path) has no VmHWM") }
         return number << 10
     }
 }

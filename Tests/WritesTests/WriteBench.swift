@@ -96,9 +96,9 @@ final class JournalProbe: Sendable {
 
     var recorded: [AuditEvent] { state.withLock { $0.recorded } }
     var noted: [AuditEvent] { state.withLock { $0.noted } }
+    var calls: Int { state.withLock { $0.calls } }
 
     func outcomes(of tag: String) -> [AuditEvent.Outcome] { recorded.filter { $0.object == tag }.map(\.outcome) }
-    var calls: Int { state.withLock { $0.calls } }
 
     func fail(from call: Int) { state.withLock { $0.failsFrom = call } }
 

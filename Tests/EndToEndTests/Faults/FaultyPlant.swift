@@ -81,7 +81,8 @@ struct FaultyPlant {
                 return ContinuousClock.now - begin
             }
             try await body(gateway)
-            let memory = FaultyPlant.peakMemory(of: gateway.processIdentifier)
+            // It may have ended by itself.
+            let memory = (try? PeakMemory.bytes(of: gateway.processIdentifier)) ?? 0
             gateway.signal(SIGKILL)
             recovery.cancel()
             return (gateway.log, (try? await recovery.value, memory))
@@ -97,16 +98,10 @@ struct FaultyPlant {
         let plant = plant
         let (log, memory) = try await plant.running(environment: environment) { gateway in
             try await body(gateway)
-            return (gateway.log, FaultyPlant.peakMemory(of: gateway.processIdentifier))
+            return (gateway.log, try PeakMemory.bytes(of: gateway.processIdentifier))
         }
         judge.take(await log.pending, until: FaultyPlant.now, isKilled: false)
         judge.use.note(recovery: nil, memory: memory, disk: FaultyPlant.disk(plant))
-    }
-
-    static func peakMemory(of process: Int32) -> Int {
-        let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
-        return (Int(line.filter(\.isNumber)) ?? 0) << 10
     }
 
     private static func disk(_ plant: Plant) -> Int {
